@@ -1,0 +1,1 @@
+"""One file per command; each is a thin call of what a notebook uses."""

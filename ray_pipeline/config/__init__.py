@@ -1,0 +1,1 @@
+"""Settings of a pipeline: one YAML file, read once into frozen models."""

@@ -1,0 +1,1 @@
+"""Kafka by librdkafka: consumer, dead-letter producers, admin questions, the embedded broker."""

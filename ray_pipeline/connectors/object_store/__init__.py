@@ -1,0 +1,1 @@
+"""Local folders and S3 as one interface with put-if-absent."""

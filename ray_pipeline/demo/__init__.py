@@ -1,0 +1,1 @@
+"""The running example: the flights of 2013 as three topics of events."""

@@ -1,0 +1,241 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    RayPipelineError
+    ├── ProblemsError                 several problems at once, each with file, line and key
+    │   ├── ConfigError               the configuration is wrong
+    │   └── ContractError             a data contract is wrong
+    ├── UsageError                    asked wrongly: an unknown dataset, a file that is not there
+    ├── LakeError
+    │   ├── StoreUnavailableError     the store did not answer (retryable)
+    │   ├── StoreDeniedError          bucket or folder absent, credential refused
+    │   ├── StoreUnsafeError          the store has no put-if-absent: exactly once is not possible on it
+    │   ├── CommitUnknownError        the store did not say whether the commit landed
+    │   ├── FencedError               another owner holds the partition now
+    │   ├── LogBrokenError            the commit log contradicts itself
+    │   └── FileCorruptError          a file is not what its log entry says
+    ├── SourceError
+    │   ├── SourceUnavailableError    no broker answers (retryable)
+    │   ├── SourceDeniedError         topic absent, or no right to read it
+    │   └── PartitionStoppedError     a person must decide: offsets expired, log truncated, topic re-created, breaker
+    └── SinkError
+        ├── SinkUnavailableError      the dead-letter topic cannot be written now (retryable)
+        └── SinkFencedError           another producer of the same transactional id took over
+
+Facts are in ``args``, in order, and the sentence is made in ``__str__``: this is the shape that
+survives pickling, so that a driver sees the error that an actor raised. An error carries
+identities (topic, offset, file, key), never a payload and never a secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong in a file that a person wrote, and what to do about it.
+
+    >>> str(Problem("a.yaml", 7, "kafka.bootstrap.server", "unknown key; did you mean bootstrap.servers?"))
+    'a.yaml:7: kafka.bootstrap.server: unknown key; did you mean bootstrap.servers?'
+    """
+
+    file: str
+    line: int | None
+    key: str
+    message: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        kind = "warning: " if self.warning else ""
+        return f"{where}: {self.key}: {kind}{self.message}" if self.key else f"{where}: {kind}{self.message}"
+
+
+class RayPipelineError(Exception):
+    """The root of the tree. ``retryable`` says whether the same call may succeed later."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ProblemsError(RayPipelineError):
+    """One or more problems, all found in one pass."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class ConfigError(ProblemsError):
+    """The configuration is wrong; nothing was started."""
+
+
+class ContractError(ProblemsError):
+    """A data contract is wrong; nothing was judged with it."""
+
+
+class UsageError(RayPipelineError):
+    """Asked wrongly: the sentence says what and what would be right."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+
+
+class LakeError(RayPipelineError):
+    """The object store, or what lies in it."""
+
+
+class StoreUnavailableError(LakeError):
+    """The store did not answer in time, or answered that it cannot now."""
+
+    retryable = True
+
+    def __init__(self, store: str, operation: str, reason: str) -> None:
+        super().__init__(store, operation, reason)
+        self.store, self.operation, self.reason = store, operation, reason
+
+    def __str__(self) -> str:
+        return f"{self.store} did not {self.operation}: {self.reason}"
+
+
+class StoreDeniedError(LakeError):
+    """The store answered no: bucket absent, credential or permission refused."""
+
+    def __init__(self, store: str, operation: str, reason: str) -> None:
+        super().__init__(store, operation, reason)
+        self.store, self.operation, self.reason = store, operation, reason
+
+    def __str__(self) -> str:
+        return f"{self.store} refused to {self.operation}: {self.reason}; check the bucket's name and the credential"
+
+
+class StoreUnsafeError(LakeError):
+    """Without put-if-absent two owners of a partition could both commit."""
+
+    def __init__(self, store: str, evidence: str) -> None:
+        super().__init__(store, evidence)
+        self.store, self.evidence = store, evidence
+
+    def __str__(self) -> str:
+        return (
+            f"{self.store} cannot create an object only where none is ({self.evidence}), so exactly once is not "
+            "possible on it; use a store with conditional writes (If-None-Match)"
+        )
+
+
+class CommitUnknownError(LakeError):
+    """The store did not say whether the commit landed."""
+
+    retryable = True
+
+    def __init__(self, log: str, entry: int) -> None:
+        super().__init__(log, entry)
+        self.log, self.entry = log, entry
+
+    def __str__(self) -> str:
+        return f"entry {self.entry} of {self.log}: outcome unknown, read the log before trying again"
+
+
+class FencedError(LakeError):
+    """Another owner claimed the partition; this one must stop writing and exit."""
+
+    def __init__(self, log: str, mine: str, winner: str) -> None:
+        super().__init__(log, mine, winner)
+        self.log, self.mine, self.winner = log, mine, winner
+
+    def __str__(self) -> str:
+        return f"{self.log}: {self.mine} was replaced by {self.winner}, which owns the partition now"
+
+
+class LogBrokenError(LakeError):
+    """The log contradicts itself; nothing more is written to it."""
+
+    def __init__(self, log: str, entry: int, reason: str) -> None:
+        super().__init__(log, entry, reason)
+        self.log, self.entry, self.reason = log, entry, reason
+
+    def __str__(self) -> str:
+        return f"entry {self.entry} of {self.log}: {self.reason}; run `ray-pipeline verify`"
+
+
+class FileCorruptError(LakeError):
+    """A file is missing, or its bytes are not those that the log entry names."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key, self.reason = key, reason
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.reason}"
+
+
+class SourceError(RayPipelineError):
+    """Kafka as a source."""
+
+
+class SourceUnavailableError(SourceError):
+    """No broker answers, or none that can serve this request now."""
+
+    retryable = True
+
+    def __init__(self, brokers: str, reason: str) -> None:
+        super().__init__(brokers, reason)
+        self.brokers, self.reason = brokers, reason
+
+    def __str__(self) -> str:
+        return f"no answer from Kafka at {self.brokers}: {self.reason}"
+
+
+class SourceDeniedError(SourceError):
+    """The brokers answer, and the answer is no: topic absent, or no right to it."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what, self.reason = what, reason
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.reason}"
+
+
+class PartitionStoppedError(SourceError):
+    """One partition stopped and waits for a person; ``reason`` is one of :class:`ray_pipeline.types.StopReason`."""
+
+    def __init__(self, topic: str, partition: int, reason: str, detail: str) -> None:
+        super().__init__(topic, partition, reason, detail)
+        self.topic, self.partition, self.reason, self.detail = topic, partition, reason, detail
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] stopped ({self.reason}): {self.detail}"
+
+
+class SinkError(RayPipelineError):
+    """The dead-letter topic. What is committed stays committed; only the projection waits."""
+
+
+class SinkUnavailableError(SinkError):
+    """The dead-letter topic cannot be written now: absent, denied, or no broker answers."""
+
+    retryable = True
+
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(topic, reason)
+        self.topic, self.reason = topic, reason
+
+    def __str__(self) -> str:
+        return f"dead-letter topic {self.topic}: {self.reason}"
+
+
+class SinkFencedError(SinkError):
+    """Another producer with this transactional id was started; read the log's tail before going on."""
+
+    def __init__(self, transactional_id: str) -> None:
+        super().__init__(transactional_id)
+        self.transactional_id = transactional_id
+
+    def __str__(self) -> str:
+        return f"producer {self.transactional_id} was fenced by a newer one"

@@ -1,0 +1,1 @@
+"""Where Parquet lands: object keys, the commit log, verify, snapshots."""

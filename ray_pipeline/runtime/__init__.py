@@ -1,0 +1,1 @@
+"""Ray itself: actors, the supervisor, and the wiring that joins core and connectors."""

@@ -1,0 +1,1 @@
+"""Fakes, shipped: a store in memory, a scripted source, a clock that stands still."""
