@@ -111,7 +111,7 @@ class StoreDeniedError(LakeError):
         self.store, self.operation, self.reason = store, operation, reason
 
     def __str__(self) -> str:
-        return f"{self.store} refused to {self.operation}: {self.reason}; check the bucket's name and the credential"
+        return f"{self.store} refused to {self.operation}: {self.reason}"
 
 
 class StoreUnsafeError(LakeError):

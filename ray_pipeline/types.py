@@ -105,6 +105,15 @@ class Violation:
     message: str
     """For people; never the offending value."""
 
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON pointer (RFC 6901).
+
+        >>> Violation(("lines", 3, "a/b"), "type", "", "").pointer
+        '/lines/3/a~1b'
+        """
+        return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
+
 
 @dataclass(frozen=True, slots=True)
 class ContractRef:

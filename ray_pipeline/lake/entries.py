@@ -6,6 +6,7 @@ Field names are the format on disk: a reader of another version must find them u
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -164,17 +165,23 @@ _TYPES: dict[str, type[Any]] = {cls.type: cls for cls in (Open, Claim, Data, Gap
 
 
 def encode(entry: LogEntry) -> bytes:
-    """Return the entry as one line of JSON.
+    """Return the entry as one line of JSON, sealed: its last member is the SHA-256 of the line without it.
+
+    A byte that changed in the store is thus found by whoever reads the entry, not believed.
 
     >>> decode(encode(Resume("n1", "ann", "2013-01-01T00:00:00Z")))
     Resume(nonce='n1', allowed_by='ann', written_at='2013-01-01T00:00:00Z')
     """
-    return json.dumps({"format": FORMAT, "type": entry.type, **asdict(entry)}, separators=(",", ":")).encode()
+    line = json.dumps({"format": FORMAT, "type": entry.type, **asdict(entry)}, separators=(",", ":")).encode()
+    return line[:-1] + _seal(line)
 
 
 def decode(data: bytes) -> LogEntry:
     """Return the entry; raise ``ValueError`` with a reason where the bytes are not one."""
-    document = json.loads(data)
+    line = data[:-_SEAL_BYTES] + b"}"
+    if data[-_SEAL_BYTES:] != _seal(line):
+        raise ValueError("its SHA-256 is not the one in it")
+    document = json.loads(line)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"not a log entry of format {FORMAT}")
     cls = _TYPES.get(document.get("type", ""))
@@ -182,6 +189,13 @@ def decode(data: bytes) -> LogEntry:
         raise ValueError("an entry of a type that this version does not know")
     entry: LogEntry = _build(cls, document)
     return entry
+
+
+def _seal(line: bytes) -> bytes:
+    return b',"sha256":"' + hashlib.sha256(line).hexdigest().encode() + b'"}'
+
+
+_SEAL_BYTES = len(_seal(b""))
 
 
 def _build(cls: type[Any], document: dict[str, Any]) -> Any:

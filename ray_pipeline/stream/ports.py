@@ -32,7 +32,7 @@ class TopicAdmin(Protocol):
     """Questions about topics. Every answer comes, or an error is raised, within 30 seconds."""
 
     def describe(self, topic: str) -> TopicDescription:
-        """Raise ``SourceDeniedError`` where the topic is absent or hidden, ``SourceUnavailableError`` where nobody answers."""
+        """Raise ``SourceDeniedError`` for a topic absent or hidden, ``SourceUnavailableError`` without an answer."""
         ...
 
     def watermarks(self, topic_partitions: Sequence[TopicPartition]) -> Mapping[TopicPartition, Watermarks]:

@@ -1,0 +1,55 @@
+"""Named points of the protocol at which a test may end the process, as SIGKILL would.
+
+``RAY_PIPELINE_FAILPOINT=after_log_put:3`` ends it at the third time that it passes there; ``once-file`` in
+``RAY_PIPELINE_FAILPOINT_ONCE`` makes one process of many do it, once. Without the variable nothing is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+NAMES = (
+    "after_consume",
+    "during_claim",
+    "after_upload",
+    "before_log_put",
+    "after_log_put",
+    "before_dlq_commit",
+    "after_dlq_commit",
+    "after_offset_commit",
+)
+
+
+def failpoints() -> Callable[[str], None]:
+    """Return what the protocol calls with the name of each point that it passes."""
+    wanted, _, count = os.environ.get("RAY_PIPELINE_FAILPOINT", "").partition(":")
+    if not wanted:
+        return lambda _name: None
+    if wanted not in NAMES:
+        raise ValueError(f"RAY_PIPELINE_FAILPOINT names {wanted!r}, and there are {', '.join(NAMES)}")
+    once = os.environ.get("RAY_PIPELINE_FAILPOINT_ONCE")
+    left = int(count or 1)
+
+    def passes(name: str) -> None:
+        nonlocal left
+        if name != wanted:
+            return
+        left -= 1
+        if left == 0 and _first(once):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return passes
+
+
+def _first(once: str | None) -> bool:
+    """Say whether no process has died here before us."""
+    if once is None:
+        return True
+    try:
+        Path(once).open("x").close()
+    except FileExistsError:
+        return False
+    return True

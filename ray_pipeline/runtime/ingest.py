@@ -1,0 +1,196 @@
+"""Start an ingest run and see it through: what the command line, a submitted job and a notebook call."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import ray
+
+from ray_pipeline.errors import RayPipelineError
+from ray_pipeline.runtime.ray_session import ray_session
+from ray_pipeline.runtime.reports import PartitionReport, RunReport, RunState
+from ray_pipeline.runtime.settings import RunSettings
+from ray_pipeline.runtime.stop_signals import Stop, stop_signals
+from ray_pipeline.runtime.wiring import Totals, check_parts, load_contracts, open_lake, read_totals
+from ray_pipeline.types import Outcome
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import PipelineConfig
+
+REPORT_SECONDS = 0.3
+
+
+class RunFailedError(RayPipelineError):
+    """The run ended early; what was committed before stays committed."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetCounts:
+    """What one run committed for one dataset, from the log."""
+
+    topic: str
+    read: int = 0
+    """landed + dead-lettered + tombstones that the contract skips"""
+    landed: int = 0
+    dead_lettered: int = 0
+    tombstones: int = 0
+    by_rule: dict[str, int] = field(default_factory=dict)
+    pending_dead_letters: int = 0
+    """Committed, and not in the dead-letter topic yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What a run did; every count is the difference of two readings of the commit log."""
+
+    datasets: dict[str, DatasetCounts]
+    seconds: float
+    """From the first actor's start to the last commit."""
+    stopped: tuple[PartitionReport, ...] = ()
+    aborted: bool = False
+
+    @property
+    def outcome(self) -> Outcome:
+        """HELD: all is committed. BROKEN: a breaker stopped a partition. UNKNOWN: something else is in the way."""
+        if self.aborted or any(p.reason != "bad-share" for p in self.stopped):
+            return Outcome.UNKNOWN
+        if self.stopped:
+            return Outcome.BROKEN
+        if any(counts.pending_dead_letters for counts in self.datasets.values()):
+            return Outcome.UNKNOWN
+        return Outcome.HELD
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``ingest --output json`` prints."""
+        return {
+            name: {
+                "read": counts.read,
+                "landed": counts.landed,
+                "dead_lettered": counts.dead_lettered,
+                "by_rule": dict(sorted(counts.by_rule.items())),
+            }
+            for name, counts in self.datasets.items()
+        }
+
+
+def ingest(
+    config: PipelineConfig,
+    *,
+    until_end: bool = False,
+    max_records: int | None = None,
+    timeout: float | None = None,
+    replay: bool = False,
+    ray_address: str | None = None,
+    on_progress: Callable[[RunReport], None] | None = None,
+    on_message: Callable[[str], None] | None = None,
+    stop: Stop | None = None,
+) -> IngestReport:
+    """Read, judge, land and commit until the run's end: ``until_end``, a bound, a signal, or never.
+
+    ``on_progress`` gets a report some times a second, ``on_message`` each sentence for people. SIGINT and SIGTERM
+    drain the run when this is called in the main thread. With ``replay`` landing times are the publication time of
+    the newest record read. Raises ``ConfigError``/``ContractError`` before anything is
+    started, ``SourceError``/``LakeError`` within 30 seconds where a part is absent or denied, ``RunFailedError`` where
+    the run cannot go on (fenced by a newer one, an unexpected failure).
+    """
+    stop = stop or Stop()
+    settings = RunSettings(
+        config,
+        load_contracts(config),
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        until_end=until_end,
+        max_records=max_records,
+        timeout=timeout,
+        replay=replay,
+    )
+    check_parts(config, say=on_message or (lambda _sentence: None))
+    lake = open_lake(config)
+    before = read_totals(lake, config)
+    with ray_session(ray_address), stop_signals(stop):
+        began = time.monotonic()
+        final = _see_through(settings, stop, on_progress, on_message)
+        seconds = time.monotonic() - began
+    after = read_totals(lake, config)
+    waiting = Counter[str]()
+    for partition in final.partitions:
+        waiting[partition.topic_partition.topic] += partition.pending_dead_letters
+    return IngestReport(
+        {
+            name: _counts(dataset.topic, before[name], after[name], waiting[dataset.topic])
+            for name, dataset in config.datasets.items()
+        },
+        seconds,
+        final.stopped,
+        stop.abort.is_set(),
+    )
+
+
+def _counts(topic: str, before: Totals, after: Totals, waiting: int) -> DatasetCounts:
+    good, bad, stones = (
+        after.good - before.good,
+        after.bad - before.bad,
+        after.tombstones - before.tombstones,
+    )
+    by_rule = {rule: n - before.by_rule.get(rule, 0) for rule, n in after.by_rule.items()}
+    return DatasetCounts(
+        topic,
+        good + bad + stones,
+        good,
+        bad,
+        stones,
+        {rule: n for rule, n in by_rule.items() if n},
+        waiting,
+    )
+
+
+def _see_through(
+    settings: RunSettings,
+    stop: Stop,
+    on_progress: Callable[[RunReport], None] | None,
+    on_message: Callable[[str], None] | None,
+) -> RunReport:
+    from ray_pipeline.runtime.actors import SupervisorActor
+
+    supervisor: Any = SupervisorActor.remote()
+    seen, draining = -1, False
+    report = RunReport(configured=False, state=RunState.STARTING)
+    try:
+        while True:
+            try:
+                report = cast(RunReport, ray.get(supervisor.report.remote()))
+                if not report.configured:
+                    ray.get(supervisor.configure.remote(settings))
+                    seen, draining = -1, False
+                if stop.drain.is_set() and not draining:
+                    supervisor.drain.remote()
+                    draining = True
+            except ray.exceptions.RayActorError:
+                # The supervisor died; Ray starts it again, and it is configured again at the next turn.
+                time.sleep(REPORT_SECONDS)
+                continue
+            for number, sentence in report.messages:
+                if number > seen:
+                    seen = number
+                    if on_message:
+                        on_message(sentence)
+            if on_progress:
+                on_progress(report)
+            if report.state is RunState.FAILED:
+                raise RunFailedError(report.error)
+            if report.state is RunState.DONE or stop.abort.is_set():
+                return report
+            stop.abort.wait(REPORT_SECONDS)
+    finally:
+        ray.kill(supervisor)

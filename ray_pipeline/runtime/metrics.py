@@ -1,0 +1,58 @@
+"""The names of all metrics, and the one place that sets them. Ray exports each as ``ray_<name>``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ray.util.metrics import Counter, Gauge
+
+from ray_pipeline.runtime.reports import PartitionReport, PartitionState, WorkerReport
+from ray_pipeline.types import TopicPartition
+
+TAGS = ("pipeline", "topic", "partition")
+
+COUNTERS: Mapping[str, str] = {
+    "ray_pipeline_records": "Records read and judged",
+    "ray_pipeline_bad_records": "Records that their contract refused",
+}
+GAUGES: Mapping[str, str] = {
+    "ray_pipeline_position": "Next offset to read",
+    "ray_pipeline_committed": "Next offset after the last commit",
+    "ray_pipeline_pending_dead_letters": "Committed bad records that are not in the dead-letter topic yet",
+    "ray_pipeline_stopped": "1 while the partition waits for a person",
+}
+
+
+class WorkerMetrics:
+    """Turns the reports of one partition actor into Ray metrics."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._counters = {name: Counter(name, text, tag_keys=TAGS) for name, text in COUNTERS.items()}
+        self._gauges = {name: Gauge(name, text, tag_keys=TAGS) for name, text in GAUGES.items()}
+        self._seen: dict[TopicPartition, tuple[int, int]] = {}
+
+    def record(self, report: WorkerReport) -> None:
+        """Count what is new since the last report, and set the gauges."""
+        for partition in report.partitions:
+            self._record(partition)
+        owned = {partition.topic_partition for partition in report.partitions}
+        self._seen = {tp: seen for tp, seen in self._seen.items() if tp in owned}
+
+    def _record(self, partition: PartitionReport) -> None:
+        tp = partition.topic_partition
+        tags = {"pipeline": self._pipeline, "topic": tp.topic, "partition": str(tp.partition)}
+        seen = self._seen.get(tp, (0, 0))
+        now = (partition.records, partition.bad)
+        for name, new in zip(COUNTERS, (now[0] - seen[0], now[1] - seen[1]), strict=True):
+            if new > 0:
+                self._counters[name].inc(new, tags)
+        self._seen[tp] = now
+        values = (
+            partition.position,
+            partition.committed,
+            partition.pending_dead_letters,
+            int(partition.state is PartitionState.STOPPED),
+        )
+        for name, value in zip(GAUGES, values, strict=True):
+            self._gauges[name].set(value, tags)

@@ -1,0 +1,146 @@
+"""One pipeline as a notebook has it: every verb of the command line that only looks, and ``ingest``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ray_pipeline.config import PipelineConfig, load_config
+from ray_pipeline.contracts.load import load_contract
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ray_pipeline.connectors.kafka.admin import KafkaAdmin
+    from ray_pipeline.contracts.model import DataContract
+    from ray_pipeline.lake.ports import ObjectStore
+    from ray_pipeline.lake.resume import Resumed
+    from ray_pipeline.lake.snapshot import Snapshot
+    from ray_pipeline.lake.verify import Progress
+    from ray_pipeline.lake.verify_report import VerifyReport
+    from ray_pipeline.runtime.dead_letters import DeadLetters, RefusedRecord
+    from ray_pipeline.runtime.ingest import IngestReport
+    from ray_pipeline.runtime.status import PipelineStatus
+    from ray_pipeline.types import Offset
+
+PATIENCE = 5.0
+"""Seconds that a look at the lake waits for brokers, which may not be there at all."""
+
+
+def open_pipeline(config: PipelineConfig | Path | str | None = None, overrides: Sequence[str] = ()) -> Pipeline:
+    """Open a pipeline by its configuration, read as ``load_config`` reads it. Nothing is contacted yet."""
+    settings = config if isinstance(config, PipelineConfig) else load_config(config, overrides)
+    return Pipeline(settings)
+
+
+class Pipeline:
+    """A configuration, and what can be asked of the lake behind it.
+
+    ``store`` and ``admin`` are made at their first use, so that looking at the lake needs no broker.
+    """
+
+    def __init__(self, config: PipelineConfig) -> None:
+        self.config = config
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The object store; nothing is contacted before its first call."""
+        from ray_pipeline.runtime.wiring import open_lake
+
+        return open_lake(self.config)
+
+    def admin(self, patience: float | None = None) -> KafkaAdmin:
+        """Return the one who asks the brokers, and waits so many seconds for each answer (default: ``PATIENCE``)."""
+        from ray_pipeline.connectors.kafka.admin import KafkaAdmin
+
+        return KafkaAdmin(self.config.kafka, PATIENCE if patience is None else patience)
+
+    def contract(self, dataset: str) -> DataContract:
+        """Return the contract of a dataset."""
+        settings = self.config.dataset(dataset)
+        return load_contract(settings.contract, object_name=settings.object)
+
+    def snapshot(self, dataset: str) -> Snapshot:
+        """Return what is committed of a dataset now: its files, and its rows as one Arrow table (``to_table``)."""
+        from ray_pipeline.lake.snapshot import take_snapshot
+
+        return take_snapshot(self.store, self.config.pipeline, self.config.dataset(dataset).topic)
+
+    def files(self, dataset: str) -> list[str]:
+        """Return the URIs of the landed files, as DuckDB, polars and Ray Data read them."""
+        return self.snapshot(dataset).uris()
+
+    def read(self, dataset: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read the landed rows; every file is checked against the log before a byte of it is parsed."""
+        return self.snapshot(dataset).to_table(columns)
+
+    def status(self, *, brokers: bool = True) -> PipelineStatus:
+        """Return where every partition stands; ``brokers=False`` from the logs alone."""
+        from ray_pipeline.runtime.status import read_status
+
+        return read_status(self.config, self.store, self.admin() if brokers else None, datetime.now(UTC))
+
+    def resume(self, dataset: str, *, partition: int | None = None, accept_gap: bool = False) -> list[Resumed]:
+        """Let stopped partitions go on; see :mod:`ray_pipeline.runtime.resume` for what that appends to the log."""
+        from ray_pipeline.runtime.resume import resume
+
+        return resume(self.config, self.store, self.admin(), dataset, partition=partition, accept_gap=accept_gap)
+
+    def dead_letters(
+        self, *datasets: str, rule: str | None = None, partition: int | None = None, limit: int = 10
+    ) -> DeadLetters:
+        """Return how many records each rule refused, and the latest ones; all datasets where none is named."""
+        from ray_pipeline.runtime.dead_letters import latest_dead_letters
+
+        return latest_dead_letters(
+            self.config,
+            self.store,
+            datasets or tuple(self.config.datasets),
+            rule=rule,
+            partition=partition,
+            limit=limit,
+        )
+
+    def dead_letter(self, dataset: str, partition: int, offset: Offset) -> RefusedRecord:
+        """Return one refused record as it came, with every reason."""
+        from ray_pipeline.runtime.dead_letters import find_dead_letter
+
+        return find_dead_letter(self.config, self.store, dataset, partition, offset)
+
+    def verify(
+        self,
+        *datasets: str,
+        brokers: bool = False,
+        quick: bool = False,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> VerifyReport:
+        """Prove from the objects that nothing is lost or doubled; ``brokers`` adds the dead-letter topics (I8)."""
+        from ray_pipeline.lake.verify import verify
+
+        reader = None
+        if brokers:
+            from ray_pipeline.runtime.dead_letter_topic import dead_letter_reader
+
+            reader = dead_letter_reader(self.config, self.store)
+        chosen = [self.config.dataset(name) for name in datasets or self.config.datasets]
+        return verify(
+            self.store,
+            self.config.pipeline,
+            [dataset.topic for dataset in chosen],
+            dead_letters=reader,
+            object_names={dataset.topic: dataset.object for dataset in chosen},
+            quick=quick,
+            progress=progress,
+        )
+
+    def ingest(self, **bounds: Any) -> IngestReport:
+        """Run the pipeline; see :func:`ray_pipeline.runtime.ingest.ingest` for the bounds."""
+        from ray_pipeline.runtime.ingest import ingest
+
+        return ingest(self.config, **bounds)
+
+    def __repr__(self) -> str:
+        return f"<Pipeline {self.config.pipeline!r}: {', '.join(self.config.datasets)} in {self.config.store}>"

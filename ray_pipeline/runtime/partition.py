@@ -1,0 +1,397 @@
+"""The owner of one partition: from the log's tail to the next entry, and the dead letters after it.
+
+It joins ``stream`` and ``lake`` and knows neither Ray nor Kafka, so that its every step can be simulated. The order
+of the steps is the design: files first, then the one log entry that makes them count, then the dead-letter topic,
+which repeats what was committed. On any error the owner starts again at the log's tail, with a new claim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from random import Random
+
+from ray_pipeline.clock import Clock
+from ray_pipeline.contracts.model import DataContract
+from ray_pipeline.errors import FencedError, PartitionStoppedError, SinkFencedError
+from ray_pipeline.lake.entries import Data, Pause, Release, Tail
+from ray_pipeline.lake.fold import is_freed_by
+from ray_pipeline.lake.keys import LogId
+from ray_pipeline.lake.landing import Checkpoint, keep_contract, land_bad, land_rows, read_bad
+from ray_pipeline.lake.log import PartitionLog
+from ray_pipeline.lake.log_reader import read_tail
+from ray_pipeline.lake.ports import ObjectStore
+from ray_pipeline.lake.rows import landed_table
+from ray_pipeline.lake.topics import enrol_topic, find_logs
+from ray_pipeline.stream.breaker import MIN_RECORDS, Breaker
+from ray_pipeline.stream.dead_letters import CommittedLetters, DeadLetterProjection
+from ray_pipeline.stream.judging import Judged, judge_batch, sort_out
+from ray_pipeline.stream.pending import CommitLimits, Pending
+from ray_pipeline.stream.ports import DeadLetter, DeadLetterSink, TopicAdmin, TopicDescription
+from ray_pipeline.stream.start import StartPolicy, resolve_starts
+from ray_pipeline.types import (
+    BadRecord,
+    Offset,
+    Position,
+    RecordBatch,
+    SourceId,
+    StopReason,
+    TopicPartition,
+    Watermarks,
+)
+
+
+def no_effects(_: str) -> None:
+    """Do nothing: the place where a test of crashes ends the process."""
+
+
+class PartitionOwner:
+    """Owns one partition between :meth:`own` and :meth:`release`. One thread calls it, any thread may ``judge``.
+
+    ``make_sink`` gets the topic's identity: dead-letter progress of an earlier topic of the same name is not ours, so
+    the group that stores it must be another one.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: ObjectStore,
+        admin: TopicAdmin,
+        make_sink: Callable[[SourceId], DeadLetterSink],
+        contract: DataContract,
+        pipeline: str,
+        dataset: str,
+        topic_partition: TopicPartition,
+        owner: str,
+        supervisor: int,
+        clock: Clock,
+        rng: Random,
+        start: StartPolicy = "earliest",
+        limits: CommitLimits | None = None,
+        max_bad_share: float = 0.5,
+        breaker_records: int = MIN_RECORDS,
+        effects: Callable[[str], None] = no_effects,
+    ) -> None:
+        self._store, self._admin, self._make_sink, self._contract = store, admin, make_sink, contract
+        self._pipeline, self._dataset, self._tp = pipeline, dataset, topic_partition
+        self._owner, self._supervisor = owner, supervisor
+        self._clock, self._rng, self._effects = clock, rng, effects
+        self._start, self._limits = start, limits or CommitLimits()
+        self._max_bad_share, self._breaker_records = max_bad_share, breaker_records
+        self._log: PartitionLog | None = None
+        self._tail: Tail | None = None
+        self._nonce = ""
+        self._pending = Pending(0, 0)
+        self._breaker = Breaker(1)
+        self._sink: DeadLetterSink | None = None
+        self._projection: DeadLetterProjection | None = None
+
+    # -- what others ask --------------------------------------------------------------------------------------
+
+    @property
+    def tail(self) -> Tail | None:
+        """The log as this owner last knew it; None before the first :meth:`own`."""
+        return self._tail
+
+    @property
+    def source(self) -> SourceId | None:
+        """Which topic is owned; None while nothing is."""
+        return None if self._log is None else self._log.id.source
+
+    @property
+    def committed(self) -> Offset:
+        """Up to where everything is committed."""
+        return 0 if self._tail is None else self._tail.end
+
+    @property
+    def pending_records(self) -> int:
+        """Records read and not committed."""
+        return self._pending.records
+
+    @property
+    def pending_bytes(self) -> int:
+        """Size of their values."""
+        return self._pending.bytes
+
+    @property
+    def pending_dead_letters(self) -> int:
+        """Committed dead letters that are not known to be in the topic."""
+        return 0 if self._projection is None else self._projection.backlog
+
+    @property
+    def dead_letter_trouble(self) -> str:
+        """Why the dead-letter topic lags; empty while it does not."""
+        return "" if self._projection is None else self._projection.trouble
+
+    # -- the steps --------------------------------------------------------------------------------------------
+
+    def own(self) -> Position:
+        """Claim the partition and return where to read; whoever owned it before can write no more.
+
+        Raises ``PartitionStoppedError`` where a person must decide first, ``FencedError`` where a newer supervisor
+        has the partition.
+        """
+        self.close()
+        described = self._admin.describe(self._tp.topic)
+        log = self._find_log(described)
+        self._refuse_pause(log.tail)
+        keep_contract(self._store, self._pipeline, self._contract)
+        self._effects("during_claim")
+        tail = log.claim(owner=self._owner, supervisor=self._supervisor, contract=self._contract.ref)
+        self._refuse_pause(tail)  # the owner before may have stopped meanwhile
+        # Asked only now: an earlier answer could be older than what that owner committed, and look like truncation.
+        marks = self._admin.watermarks([self._tp])[self._tp]
+        self._refuse_other_topic(log)
+        self._check_position(log, marks)
+        self._begin(log)
+        return Position(tail.end, tail.leader_epoch)
+
+    def judge(self, batch: RecordBatch) -> Judged:
+        """Judge a batch; pure, for the reading thread."""
+        return judge_batch(self._contract, batch)
+
+    def land(self, judged: Judged) -> None:
+        """Take a judged batch into the pending checkpoint; mostly outside the GIL."""
+        result = sort_out(self._contract, judged)
+        table = None
+        if result.table is not None and result.table.num_rows:
+            table = landed_table(self._contract, judged.batch, result.rows, result.table)
+        self._pending.add(judged.batch, result, table, judged.bytes, self._clock.monotonic())
+        self._breaker.observe(len(judged.batch), result.refused)
+
+    def due(self) -> bool:
+        """Say whether :meth:`commit` is to be called now."""
+        return self._breaker.tripped is not None or self._pending.is_due(self._limits, self._clock.monotonic())
+
+    def commit(self) -> bool:
+        """Commit what is pending: its files, then the one entry that makes them count. False: nothing was pending.
+
+        Raises ``PartitionStoppedError`` instead when the breaker tripped.
+        """
+        log, pending = self._owned_log(), self._pending
+        if self._breaker.tripped is not None:
+            self._stop(log, StopReason.BAD_SHARE, self._breaker_detail(self._breaker.tripped))
+        if pending.end == pending.start:
+            return False
+        self._refuse_other_topic(log)
+        entry = self._land_files(log, pending)
+        self._effects("after_upload")
+        self._effects("before_log_put")
+        self._tail = log.append(entry)
+        self._effects("after_log_put")
+        self._pending = Pending(entry.end, entry.end)
+        self._breaker.committed()
+        self._note_letters(entry, pending.bad)
+        return True
+
+    def project(self, *, final: bool = False) -> None:
+        """Bring the dead-letter topic up to the last commit, as far as it can be written now."""
+        if self._projection is None:
+            return
+        behind = self._projection.backlog
+        if behind:
+            self._effects("before_dlq_commit")
+        try:
+            self._projection.catch_up(final=final)
+        except SinkFencedError as error:
+            winner = read_tail(self._store, self._owned_log().id)
+            raise FencedError(str(self._owned_log().id), self._owner, winner.owner if winner else "others") from error
+        if self._projection.backlog < behind:
+            self._effects("after_dlq_commit")
+
+    def release(self) -> None:
+        """Leave in order. What is pending is dropped: commit first."""
+        log = self._log
+        self._log, self._pending = None, Pending(0, 0)
+        if log is None:
+            return
+        with suppress(FencedError):  # somebody has it already, which is all that a release is for
+            self._tail = log.append(Release(log.tail.epoch, log.nonce(), log.written_at()))
+
+    def close(self) -> None:
+        """Let the dead-letter sink go; the log is left as it is."""
+        sink, self._sink = self._sink, None
+        self._log, self._projection, self._pending = None, None, Pending(0, 0)
+        if sink is not None:
+            sink.close()
+
+    # -- owning -----------------------------------------------------------------------------------------------
+
+    def _find_log(self, described: TopicDescription) -> PartitionLog:
+        log = self._log_of(described.source.cluster, described.source.topic_id)
+        if log.load() is None:
+            self._refuse_recreated(described)
+            record = enrol_topic(
+                self._store,
+                self._pipeline,
+                self._tp.topic,
+                described.source,
+                lambda: resolve_starts(self._start, self._admin, described),
+            )
+            log.open_log(record.start_of(self._tp.partition))
+        return log
+
+    def _log_of(self, cluster: str, topic_id: str) -> PartitionLog:
+        log = LogId(self._pipeline, self._tp.topic, cluster, topic_id, self._tp.partition)
+        return PartitionLog(self._store, log, clock=self._clock, rng=self._rng)
+
+    def _refuse_recreated(self, described: TopicDescription) -> None:
+        """Stop where another incarnation of the topic has a log that nobody closed."""
+        for known in find_logs(self._store, self._pipeline, self._tp.topic):
+            if known.partition != self._tp.partition or known.source == described.source:
+                continue
+            old = self._log_of(known.cluster, known.topic_id)
+            tail = old.load()
+            if tail is None or tail.closed:
+                continue
+            detail = self._recreated_detail(tail, known.source, described.source)
+            if tail.pause is None or tail.pause.reason != StopReason.TOPIC_RECREATED:
+                old.claim(owner=self._owner, supervisor=self._supervisor, contract=self._contract.ref)
+                self._stop(old, StopReason.TOPIC_RECREATED, detail)
+            raise self._stopped(StopReason.TOPIC_RECREATED, detail)
+
+    def _refuse_other_topic(self, log: PartitionLog) -> None:
+        """Stop where the topic is no longer the one that the log is about.
+
+        A consumer reads by name. An id never comes back, so what was read before this answer is of this topic: asked
+        before each commit, no record of another topic can pass for one of this, however late a client notices.
+        """
+        now = self._admin.describe(self._tp.topic).source
+        if now != log.id.source:
+            self._stop(log, StopReason.TOPIC_RECREATED, self._recreated_detail(log.tail, log.id.source, now))
+
+    def _recreated_detail(self, tail: Tail, before: SourceId, now: SourceId) -> str:
+        return (
+            f"the topic was deleted and made again: its log up to offset {tail.end} is of topic id {before.topic_id}, "
+            f"and now it has {now.topic_id}; `ray-pipeline resume {self._dataset} --accept-gap` closes that log and "
+            "reads the new topic from its beginning"
+        )
+
+    def _refuse_pause(self, tail: Tail) -> None:
+        pause = tail.pause
+        if pause is not None and not is_freed_by(tail, self._contract.digest):
+            raise self._stopped(StopReason(pause.reason), pause.detail)
+
+    def _check_position(self, log: PartitionLog, marks: Watermarks) -> None:
+        end = log.tail.end
+        if end < marks.low:
+            self._stop(
+                log,
+                StopReason.OFFSETS_EXPIRED,
+                f"offsets {end} to {marks.low - 1} were removed from the topic before they were read; "
+                f"`ray-pipeline resume {self._dataset} --accept-gap` records the gap and goes on at {marks.low}",
+            )
+        if end > marks.high:
+            self._stop(
+                log,
+                StopReason.LOG_TRUNCATED,
+                f"offset {end} is committed, but the topic ends at {marks.high}: the brokers lost records that were "
+                f"read; once it has grown past {end}, `ray-pipeline resume {self._dataset} --accept-gap` goes on "
+                "there, and gives up what was written to the lost offsets since",
+            )
+
+    def _begin(self, log: PartitionLog) -> None:
+        self._log, self._tail = log, log.tail
+        tail = self._tail
+        self._nonce = tail.owner_nonce
+        self._pending = Pending(tail.end, tail.end)
+        self._breaker = Breaker(self._max_bad_share, min_records=self._breaker_records, overridden=tail.overridden)
+        self._sink = self._make_sink(log.id.source)
+        self._projection = DeadLetterProjection(
+            self._sink,
+            self,
+            known_through=tail.dlq_through,
+            committed=tail.end,
+            clock=self._clock,
+            rng=self._rng,
+        )
+
+    def _owned_log(self) -> PartitionLog:
+        if self._log is None:
+            raise AssertionError(f"{self._tp} is not owned")
+        return self._log
+
+    # -- stopping ---------------------------------------------------------------------------------------------
+
+    def _stop(self, log: PartitionLog, reason: StopReason, detail: str) -> None:
+        """Write the pause and raise; what is pending is read again after it."""
+        tail = log.tail
+        self._log, self._pending = None, Pending(0, 0)
+        pause = Pause(tail.epoch, log.nonce(), tail.end, str(reason), detail, self._contract.ref, log.written_at())
+        self._tail = log.append(pause)
+        raise self._stopped(reason, detail)
+
+    def _stopped(self, reason: StopReason, detail: str) -> PartitionStoppedError:
+        return PartitionStoppedError(self._tp.topic, self._tp.partition, str(reason), detail)
+
+    def _breaker_detail(self, why: str) -> str:
+        ref = self._contract.ref
+        return (
+            f"{why} under contract {ref.id} {ref.version}; correct the contract and start again, or let them be dead "
+            f"letters with `ray-pipeline resume {self._dataset} --partition {self._tp.partition}`"
+        )
+
+    # -- committing -------------------------------------------------------------------------------------------
+
+    def _land_files(self, log: PartitionLog, pending: Pending) -> Data:
+        assert self._projection is not None
+        nonce, epoch = log.nonce(), log.tail.epoch
+        checkpoint = Checkpoint(self._pipeline, self._tp, pending.start, pending.end, epoch, nonce)
+        landed = land_rows(self._store, checkpoint, pending.tables, self._contract.event_time)
+        bad_files = land_bad(self._store, checkpoint, pending.bad, self._contract.ref)
+        return Data(
+            epoch=epoch,
+            nonce=nonce,
+            start=pending.start,
+            end=pending.end,
+            leader_epoch=pending.leader_epoch,
+            good=pending.good,
+            bad=len(pending.bad),
+            tombstones=pending.tombstones,
+            skipped=pending.skipped,
+            files=landed.files,
+            bad_files=bad_files,
+            by_rule=dict(sorted(pending.by_rule.items())),
+            truncated=pending.truncated,
+            contract=self._contract.ref,
+            dlq_through=self._projection.through,
+            event_time_min=landed.event_time_min,
+            event_time_max=landed.event_time_max,
+            max_timestamp=pending.max_timestamp if pending.max_timestamp >= 0 else None,
+            breaker="overridden" if self._breaker.stays_overridden else "armed",
+            committed_at=log.written_at(),
+        )
+
+    # -- dead letters -----------------------------------------------------------------------------------------
+
+    def _note_letters(self, entry: Data, bad: Sequence[BadRecord]) -> None:
+        assert self._projection is not None
+        letters = self._letters_of(entry)
+        if letters is not None and not self._projection.backlog:
+            # The usual case: they go out at once, from memory. A backlog is read back from its files instead.
+            kept = self._as_letters(entry, bad)
+            letters = CommittedLetters(entry.start, entry.end, entry.bad, lambda: kept)
+        self._projection.committed(entry.end, letters)
+
+    def letters_since(self, offset: Offset) -> list[CommittedLetters]:
+        """Return the committed dead letters that end past ``offset``; for the projection."""
+        found = (self._letters_of(entry) for entry in self._owned_log().data_since(offset))
+        return [letters for letters in found if letters is not None]
+
+    def still_mine(self) -> bool:
+        """Say whether this owner's claim is the log's last one; for the projection."""
+        return self._owned_log().is_mine(self._nonce)
+
+    def _letters_of(self, entry: Data) -> CommittedLetters | None:
+        if not entry.bad_files:
+            return None
+        return CommittedLetters(
+            entry.start,
+            entry.end,
+            entry.bad,
+            lambda: self._as_letters(entry, [r for file in entry.bad_files for r in read_bad(self._store, file)]),
+        )
+
+    def _as_letters(self, entry: Data, records: Sequence[BadRecord]) -> list[DeadLetter]:
+        uri = self._store.uri(entry.bad_files[0].key)
+        return [DeadLetter(self._tp, record, entry.contract, uri) for record in records]

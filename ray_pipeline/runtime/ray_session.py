@@ -1,0 +1,71 @@
+"""Where Ray comes from: the cluster that this process belongs to, or a private one on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+from ray._private import ray_constants
+
+from ray_pipeline.errors import RayPipelineError
+
+
+class RayUnavailableError(RayPipelineError):
+    """Ray could not be reached or started."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.address, self.reason = address, reason
+
+    def __str__(self) -> str:
+        return f"no Ray at {self.address}: {self.reason}"
+
+
+LOCAL_SETTINGS = {
+    # Everything stays on 127.0.0.1; without it several ports listen on all interfaces.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+@contextmanager
+def ray_session(address: str | None = None) -> Iterator[None]:
+    """Connect to ``address``, else ``RAY_ADDRESS``, else start Ray here; a Ray that is up already is used as it is.
+
+    A Ray that this call started or connected to is left at the end. A private one listens on loopback only, and
+    its token lives in this process and its children: nothing is written to the home folder.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    local = address == "local"
+    before = {name: os.environ.get(name) for name in (*LOCAL_SETTINGS, "RAY_AUTH_TOKEN")}
+    clustered = ray_constants.ENABLE_RAY_CLUSTER
+    if local:
+        os.environ.update(LOCAL_SETTINGS)  # for Ray's processes
+        ray_constants.ENABLE_RAY_CLUSTER = False  # for this one, which read the variable when it imported Ray
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # a token switches authentication on
+    try:
+        try:
+            # The explicit sizes are small on purpose: records never pass through Ray's object store.
+            extra: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20} if local else {}
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **extra)
+        except (ConnectionError, RuntimeError, TimeoutError, ray.exceptions.RayError) as error:
+            raise RayUnavailableError(address, str(error).splitlines()[0]) from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = clustered
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,22 @@
+"""What every test may use: the real servers, started once when a test first asks for them."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# A warm start of every Ray process: the environment may forbid compiled bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+pytest_plugins = ["tests.servers.fixtures_kafka", "tests.servers.fixtures_s3", "tests.servers.fixtures_ray"]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line a reason what this machine could not run."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"not run: {count} test(s): {reason.removeprefix('Skipped: ')}")

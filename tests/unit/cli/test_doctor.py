@@ -1,0 +1,89 @@
+"""``doctor``: each thing a line, and the worst one is the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ray_pipeline.connectors.kafka import admin as kafka_admin
+from ray_pipeline.connectors.kafka.embedded import EmbeddedBroker
+from ray_pipeline.connectors.object_store.probe import ProbeReport
+
+from .conftest import Run
+
+
+@pytest.fixture(autouse=True)
+def _here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    made = kafka_admin.KafkaAdmin.__init__
+    monkeypatch.setattr(
+        kafka_admin.KafkaAdmin, "__init__", lambda self, options, timeout=0.5: made(self, options, timeout)
+    )
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker({"orders": 2, "returns": 1}) as running:
+        yield running
+
+
+def test_all_well_exits_0(run: Run, shop: Path, broker: EmbeddedBroker) -> None:
+    said = run("doctor", "--set", f"kafka.bootstrap.servers={broker.bootstrap_servers}")
+    assert said.code == 0, said.out
+    assert all(line.startswith(("ok ", "      ")) for line in said.lines)
+    assert "topic of orders: orders: 2 partitions" in said.out
+    assert "put-if-absent held" in said.out
+
+
+def test_brokers_that_do_not_answer_exit_3_with_advice(run: Run, shop: Path) -> None:
+    said = run("doctor")
+    assert said.code == 3
+    assert "FAIL  brokers: no answer from Kafka at 127.0.0.1:1" in said.out
+
+
+def test_a_topic_that_is_not_there_exits_3(run: Run, shop: Path) -> None:
+    with EmbeddedBroker({"orders": 1}) as broker:
+        said = run("doctor", "--set", f"kafka.bootstrap.servers={broker.bootstrap_servers}")
+    assert said.code == 3
+    assert "FAIL  topic of returns" in said.out
+    assert "make the topic returns" in said.out
+
+
+def test_a_wrong_configuration_exits_2_with_every_problem(run: Run, shop: Path) -> None:
+    said = run("doctor", "--set", "ingest.actorz=1", "--set", "stor=x")
+    assert said.code == 2
+    assert said.out.count("FAIL  configuration") == 2
+    assert "ok    machine" in said.out
+
+
+def test_a_wrong_contract_exits_2(run: Run, shop: Path) -> None:
+    (shop / "orders.odcs.yaml").write_text("apiVersion: v3.1.0\nkind: DataContract\n")
+    said = run("doctor")
+    assert said.code == 2
+    assert "FAIL  contract of orders" in said.out
+
+
+def test_a_store_without_put_if_absent_exits_1(
+    run: Run, shop: Path, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = ProbeReport("s3://old", safe=False, evidence="two winners", writers=34, cleaned=True)
+    monkeypatch.setattr(sys.modules[ProbeReport.__module__], "probe", lambda _store: report)
+    said = run("doctor", "--set", f"kafka.bootstrap.servers={broker.bootstrap_servers}")
+    assert said.code == 1
+    assert "FAIL  store: s3://old has no put-if-absent: two winners" in said.out
+
+
+def test_a_look_leaves_no_folder_behind(run: Run, shop: Path) -> None:
+    before = sorted(shop.rglob("*"))
+    run("doctor")
+    assert sorted(shop.rglob("*")) == before
+
+
+def test_as_json(run: Run, shop: Path) -> None:
+    found = run("doctor", "--output", "json").json
+    assert found["ok"] is False
+    names = ", ".join(check["name"] for check in found["checks"])
+    assert names == "packages, configuration, contract of orders, contract of returns, store, brokers, machine, ray"
