@@ -10,8 +10,9 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python; do \
   "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(BIN)/uv
-UV_INSTALL := $(UV) --no-config pip install --quiet --python $(BIN)/python
+# The machine's own certificates, as pip takes them: a company's authority is known there, and not to uv.
+UV := $(BIN)/uv --no-config --system-certs
+UV_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 SEEDS ?= 20000
 
 .PHONY: help demo test check bench simulate lock clean
@@ -37,11 +38,11 @@ simulate: $(VENV)/.dev ## the commit protocol under SEEDS=n random crashes, lost
 	RAY_PIPELINE_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/property/test_protocol_simulation.py -q
 
 lock: $(VENV)/.build ## resolve the locks again: hashes, no addresses
-	$(UV) --no-config pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command 'make lock' locks/build.in -o locks/build.txt
-	$(UV) --no-config pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command 'make lock' pyproject.toml --extra demo -o locks/runtime.txt
-	$(UV) --no-config pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --custom-compile-command 'make lock' pyproject.toml --extra demo --group dev -c locks/runtime.txt -o locks/dev.txt
 
 clean: ## remove the environment and what the demo left

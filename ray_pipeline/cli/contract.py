@@ -139,9 +139,19 @@ def _print_described(described: dict[str, Any]) -> None:
         table.add_row(*(visible(str(cell)) for cell in cells[:4]), visible(column["note"] or ""))
     out().print(table)
     print_line()
-    print_line("  " + ", ".join(f"{key}: {visible(str(value))}" for key, value in described["settings"].items()))
+    settings = (f"{key}: {visible(_in_words(value))}" for key, value in described["settings"].items())
+    print_line(f"  {', '.join(settings)}")
     for remark in described["notes"]:
         print_line(f"  - {visible(remark)}")
     for warning in described["warnings"]:
         print_line(f"  {visible(warning)}")
     print_line()
+
+
+def _in_words(value: object) -> str:
+    """Return a setting as the contract writes it.
+
+    >>> _in_words(True), _in_words(None), _in_words(64)
+    ('true', 'none', '64')
+    """
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import shlex
+import textwrap
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
-from .console import note, out, print_line, progress
+from .console import Progress, note, out, print_line, progress
 from .ingest import progress_printer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ray_pipeline.demo.publish import Published
     from ray_pipeline.demo.run import DemoReport
+    from ray_pipeline.runtime.reports import RunReport
 
 DEFAULT_FOLDER = Path(".demo")
 DEFAULT_CONFIG = Path("configs/local.yaml")
+TABLE_WIDTH = 110
 
 
 def demo(
@@ -33,14 +42,14 @@ def demo(
     from ray_pipeline.demo.plan import DemoPlan
     from ray_pipeline.demo.run import run_demo
 
-    with progress("publishing") as published, progress_printer() as ingesting:
+    with _Display() as display:
         report = run_demo(
             folder.absolute(),
             DEFAULT_CONFIG,
             plan=DemoPlan(seed=seed, days=days, share=share),
-            say=note,
-            on_published=lambda so_far, total: published(so_far.total, total, "events"),
-            on_progress=ingesting,
+            say=display.say,
+            on_published=display.published,
+            on_progress=display.ingesting,
         )
     print_table(report)
     print_where(report, folder)
@@ -49,10 +58,47 @@ def demo(
     raise typer.Exit(int(report.outcome))
 
 
+class _Display:
+    """One bar at a time: a sentence takes away the bar that is up, and the next report brings its own."""
+
+    def __init__(self) -> None:
+        self._up = ExitStack()
+        self._publishing: Progress | None = None
+        self._ingesting: Callable[[RunReport], None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._take_away()
+
+    def say(self, sentence: str) -> None:
+        self._take_away()
+        note(sentence)
+
+    def published(self, so_far: Published, total: int) -> None:
+        if self._publishing is None:
+            self._publishing = self._up.enter_context(progress("publishing"))
+        self._publishing(so_far.total, total, "events")
+
+    def ingesting(self, report: RunReport) -> None:
+        if self._ingesting is None:
+            self._ingesting = self._up.enter_context(progress_printer())
+        self._ingesting(report)
+
+    def _take_away(self) -> None:
+        self._up.close()
+        self._publishing = self._ingesting = None
+
+
 def print_table(report: DemoReport) -> None:
-    """Print one row per topic, then its dead letters by rule."""
+    """Print one row per topic, with its dead letters by rule."""
     from rich.table import Table
 
+    console = out()
+    width = min(console.width, TABLE_WIDTH)
     table = Table(title="What became of every record", title_justify="left")
     table.add_column("topic")
     for column in ("read", "landed", "dead-lettered"):
@@ -60,14 +106,18 @@ def print_table(report: DemoReport) -> None:
     table.add_column("dead letters by rule")
     for name, counts in report.ingested.datasets.items():
         rules = sorted(counts.by_rule.items(), key=lambda item: (-item[1], item[0]))
+        # A rule and its number stay on one line: textwrap breaks at spaces only.
+        text = textwrap.fill(
+            ", ".join(f"{rule}~{number}" for rule, number in rules), width - 51, break_on_hyphens=False
+        )
         table.add_row(
             name,
             f"{counts.read:,}",
             f"{counts.landed:,}",
             f"{counts.dead_lettered:,}",
-            ", ".join(f"{rule} {number}" for rule, number in rules),
+            text.replace("~", " "),
         )
-    out().print(table)
+    console.print(table, width=width)
     read = sum(counts.read for counts in report.ingested.datasets.values())
     seconds = report.ingested.seconds
     print_line(
@@ -93,9 +143,10 @@ def print_where(report: DemoReport, folder: Path) -> None:
     )
     print_line()
     print_line("Try next, no broker needed:")
+    where = "" if folder == DEFAULT_FOLDER else f"LAKE={shlex.quote(str(folder.absolute() / 'lake'))} "
     for command in (
         "ray-pipeline status",
         "ray-pipeline dead-letters list departures",
         "ray-pipeline files departures",
     ):
-        print_line(f"  .venv/bin/{command}")
+        print_line(f"  {where}.venv/bin/{command}")

@@ -86,9 +86,7 @@ def in_words(seconds: float | None) -> str:
         return ""
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= size:
-            return (
-                f"{seconds / size:.0f} {unit}" if seconds >= 2 * size or unit == "d" else f"{seconds / size:.1f} {unit}"
-            )
+            return f"{seconds // size:.0f} {unit}"
     return f"{seconds:.0f} s"
 
 

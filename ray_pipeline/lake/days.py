@@ -26,7 +26,7 @@ def split_by_day(table: pa.Table, event_time: str | None) -> list[tuple[str, pa.
     order = np.argsort(days, kind="stable")
     ordered = days[order]
     edges = np.flatnonzero(np.diff(ordered)) + 1
-    return [(_text(days[rows[0]]), table.take(pa.array(rows))) for rows in np.split(order, edges)]
+    return [(_text(days[rows[0]]), _rows(table, rows)) for rows in np.split(order, edges)]
 
 
 def event_range(table: pa.Table, event_time: str | None) -> tuple[str | None, str | None]:
@@ -35,6 +35,12 @@ def event_range(table: pa.Table, event_time: str | None) -> tuple[str | None, st
         return None, None
     bounds = pc.min_max(_microseconds(table.column(event_time)))
     return _moment(bounds["min"].as_py()), _moment(bounds["max"].as_py())
+
+
+def _rows(table: pa.Table, rows: Array) -> pa.Table:
+    if rows[-1] - rows[0] + 1 == len(rows):  # ascending, so they are neighbours: no copy
+        return table.slice(int(rows[0]), len(rows))
+    return table.take(pa.array(rows))
 
 
 def _days(table: pa.Table, event_time: str | None) -> Array:

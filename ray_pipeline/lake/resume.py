@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -70,12 +70,15 @@ def _over_gap(tail: Tail, low: Offset, accept_gap: bool) -> Ways:
     return Ways(True, f"goes on at offset {low}; {lost} are recorded as a gap", gap_to=low, resume=True)
 
 
+Look = Callable[[], tuple[SourceId, Mapping[int, Watermarks]]]
+"""Ask the brokers which topic this is now, and what its partitions hold."""
+
+
 def resume_topic(
     store: ObjectStore,
     pipeline: str,
     topic: str,
-    source: SourceId,
-    marks: Mapping[int, Watermarks],
+    look: Look,
     *,
     accept_gap: bool,
     allowed_by: str,
@@ -83,29 +86,29 @@ def resume_topic(
     rng: Random,
     partition: int | None = None,
 ) -> list[Resumed]:
-    """Decide and do it for every log of a topic, or of one partition; closed logs are not mentioned."""
-    found = []
-    for log in find_logs(store, pipeline, topic):
-        if partition is not None and log.partition != partition:
-            continue
-        pen = PartitionLog(store, log, clock=clock, rng=rng)
-        mine = marks.get(log.partition) if log.source == source else None
-        ways = _resume(pen, mine, accept_gap=accept_gap, allowed_by=allowed_by)
-        if ways is not None:
-            found.append(Resumed(log, ways))
-    return found
+    """Decide and do it for every log of a topic, or of one partition; closed logs are not mentioned.
 
-
-def _resume(log: PartitionLog, marks: Watermarks | None, *, accept_gap: bool, allowed_by: str) -> Ways | None:
+    The brokers are asked after the logs were read, never before: only then a log of another topic id than theirs is
+    surely of a topic that is gone. And when anything was written to a log meanwhile, the decision was about another
+    log: read again, ask again, decide again.
+    """
+    logs = [log for log in find_logs(store, pipeline, topic) if partition in (None, log.partition)]
+    waiting = {log: PartitionLog(store, log, clock=clock, rng=rng) for log in logs}
+    found: dict[LogId, Resumed] = {}
     for _ in range(ATTEMPTS):
-        tail = log.load()
-        if tail is None or tail.closed:
-            return None
-        ways = decide_resume(tail, marks, accept_gap=accept_gap)
-        # When anything came between, the decision was about another log: read it again, decide again.
-        if not ways.done or _write(log, tail, ways, allowed_by):
-            return ways
-    raise FencedError(str(log.id), allowed_by, "an owner that keeps writing")
+        tails = {log: pen.load() for log, pen in waiting.items()}
+        source, marks = look()
+        for log, tail in tails.items():
+            if tail is not None and not tail.closed:
+                mine = marks.get(log.partition) if log.source == source else None
+                ways = decide_resume(tail, mine, accept_gap=accept_gap)
+                if ways.done and not _write(waiting[log], tail, ways, allowed_by):
+                    continue
+                found[log] = Resumed(log, ways)
+            del waiting[log]
+        if not waiting:
+            return [found[log] for log in sorted(found)]
+    raise FencedError(str(next(iter(waiting))), allowed_by, "an owner that keeps writing")
 
 
 def _write(log: PartitionLog, tail: Tail, ways: Ways, allowed_by: str) -> bool:

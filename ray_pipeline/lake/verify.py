@@ -35,6 +35,7 @@ _PREFIX = (
     "checked: markers are there, and segments repeat their entries"
 )
 _TAIL = "entries that were cut off at a log's end show only where a segment still tells of them"
+_LOST = "is missing, though later objects of this log are there"
 _IMAGE = "a row counts as valid when some valid record lands as it; absent and null are one in Parquet"
 _QUICK = "verdicts were not judged again (quick): ranges, columns and recorded contracts were"
 
@@ -125,11 +126,18 @@ def _check_log(
     end = through = 0
     if store.get(marker_key(log)) is None:
         ledger.broken("I10", log, marker_key(log), None, "is missing: snapshots do not see this log")
-    for n, (key, content) in enumerate(read_ahead(store, (entry_key(log, n) for n in range(objects.last + 1)))):
+    expected = 0
+    contents = read_ahead(store, (entry_key(log, n) for n in objects.entries))
+    for done, (n, (key, content)) in enumerate(zip(objects.entries, contents, strict=True), start=1):
+        if n != expected:
+            ledger.broken("I1", log, entry_key(log, expected), None, _LOST)
+            chain.interrupted()
+            copies.interrupted(n)
+        expected = n + 1
         entry = _decoded(content, log, n, key, ledger)
         if content is None or entry is None:
             chain.interrupted()
-            copies.interrupted(n)
+            copies.interrupted(n + 1)
             continue
         ledger.counts.entries += 1
         chain.entry(key, entry)
@@ -140,14 +148,16 @@ def _check_log(
             bad.append(files.entry(key, entry))
             end, through = max(end, entry.end), max(through, entry.dlq_through)
         if progress is not None:
-            progress(Progress(log_prefix(log), n + 1, objects.last + 1, ledger.counts.rows))
+            progress(Progress(log_prefix(log), done, len(objects.entries), ledger.counts.rows))
+    if objects.missing is not None:
+        ledger.broken("I1", log, entry_key(log, objects.missing), None, _LOST)
     refused = np.concatenate(bad) if bad else np.empty(0, np.int64)
     letters.add(log, refused, end=end, dlq_through=through)
 
 
 def _decoded(content: bytes | None, log: LogId, n: int, key: str, ledger: Ledger) -> LogEntry | None:
     if content is None:
-        ledger.broken("I1", log, key, None, "is missing, though later objects of this log are there")
+        ledger.broken("I1", log, key, None, _LOST)
         return None
     try:
         return decode_entry(content, log, n)

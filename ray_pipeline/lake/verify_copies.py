@@ -23,9 +23,9 @@ class CopyCheck:
             if not is_last_of_segment(segment):
                 self._broken(segment, f"no segment ends with entry {segment}")
 
-    def interrupted(self, n: int) -> None:
-        """Entry ``n`` is missing or unreadable: the segment that holds it cannot be compared."""
-        self._recent, self._whole = [], is_last_of_segment(n)
+    def interrupted(self, following: int) -> None:
+        """An entry is missing or unreadable, and ``following`` is next: a segment in between cannot be compared."""
+        self._recent, self._whole = [], following > 0 and is_last_of_segment(following - 1)
 
     def entry(self, n: int, content: bytes, tail: Tail | None) -> None:
         """Take the next entry, and the fold up to it (None where the chain is broken)."""

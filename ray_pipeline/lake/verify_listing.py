@@ -15,9 +15,15 @@ class LogObjects:
     """The numbers that the names of one log's objects tell."""
 
     log: LogId
-    last: int = -1
-    """The highest entry that any of them tells of; -1: only other objects are there."""
+    entries: list[int] = field(default_factory=list)
+    """Ascending; with holes, where objects are lost."""
     segments: list[int] = field(default_factory=list)
+
+    @property
+    def missing(self) -> int | None:
+        """The first entry that is lost at the log's end, where a segment still tells of later ones."""
+        last = max(self.entries, default=-1)
+        return last + 1 if max(self.segments, default=-1) > last else None
 
 
 def list_logs(store: ObjectStore, pipeline: str, topics: Collection[str] | None) -> Iterator[LogObjects]:
@@ -38,5 +44,6 @@ def _gather(log: LogId, keys: Iterator[LogKey]) -> LogObjects:
     for key in keys:
         if key.segment is not None:
             objects.segments.append(key.segment)
-        objects.last = max(objects.last, -1 if key.n is None else key.n, -1 if key.segment is None else key.segment)
+        if key.n is not None:
+            objects.entries.append(key.n)
     return objects

@@ -11,6 +11,7 @@ from ray_pipeline.clock import ReplayClock, WallClock
 from ray_pipeline.connectors.kafka.at_least_once_sink import AtLeastOnceDeadLetterSink
 from ray_pipeline.connectors.kafka.consumer import KafkaSource
 from ray_pipeline.connectors.kafka.transactional_sink import TransactionalDeadLetterSink
+from ray_pipeline.runtime.dead_letter_topic import dead_letter_group
 from ray_pipeline.runtime.failpoints import failpoints
 from ray_pipeline.runtime.partition import PartitionOwner
 from ray_pipeline.runtime.wiring import open_admin, open_lake
@@ -38,14 +39,15 @@ def build_worker(settings: RunSettings, incarnation: str, *, on_silence: Callabl
     def make_sink(tp: TopicPartition, source: SourceId) -> DeadLetterSink:
         topic = config.datasets[datasets[tp.topic]].dead_letter_topic
         if not admin.supports_transactions():
-            return AtLeastOnceDeadLetterSink(config.kafka, topic, tp)
+            return AtLeastOnceDeadLetterSink(config.kafka, topic, tp, admin=admin)
         # Progress is stored under the topic's own id: that of an earlier topic of the same name says nothing.
         return TransactionalDeadLetterSink(
             config.kafka,
             f"{config.pipeline}.{tp.topic}.{tp.partition}",
             topic,
             tp,
-            f"{config.pipeline}.dlq.{source.topic_id}",
+            dead_letter_group(config.pipeline, source),
+            admin=admin,
         )
 
     def make_owner(tp: TopicPartition, supervisor: int, partitions: int) -> PartitionOwner:

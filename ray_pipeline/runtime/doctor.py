@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -114,7 +115,9 @@ def _store(config: PipelineConfig) -> Check:
     try:
         report = probe(open_lake(config))
     except RayPipelineError as error:
-        return Check("store", Outcome.UNKNOWN, str(error), "check store, store_options and the credential")
+        return Check(
+            "store", Outcome.UNKNOWN, str(error), "store and store_options in the configuration say where it is"
+        )
     finally:
         _remove_empty(new)
     if not report.safe:
@@ -202,11 +205,26 @@ def _machine() -> Check:
     return Check("machine", Outcome.HELD, found, "" if cpus > 1 else "one CPU: supervisor and actor will share it")
 
 
+def _answers(address: str) -> bool:
+    """Knock at host:port, because Ray itself would wait for minutes where nobody is."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return True  # "auto", or a name that only Ray can resolve
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
 def _ray(address: str | None) -> Check:
     """Connect to a cluster that was named; a private Ray is not started only to be looked at."""
     address = address or os.environ.get("RAY_ADDRESS")
     if address in (None, "", "local"):
         return Check("ray", Outcome.HELD, f"{version('ray')}; a run starts its own, on loopback only and with a token")
+    if not _answers(address):
+        advice = "start it, or correct RAY_ADDRESS; left out, a run starts its own"
+        return Check("ray", Outcome.UNKNOWN, f"nothing answers at {address}", advice)
     from ray_pipeline.runtime.ray_session import ray_session
 
     try:
@@ -215,8 +233,13 @@ def _ray(address: str | None) -> Check:
 
             resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
             cpus = resources.get("CPU", 0.0)
+            token = os.environ.get("RAY_AUTH_MODE") == "token"  # Ray sets it where it found a token
     except RayPipelineError as error:
         return Check("ray", Outcome.UNKNOWN, str(error), "check RAY_ADDRESS, or leave it out for a private Ray")
-    token = os.environ.get("RAY_AUTH_MODE") == "token"
-    advice = "" if token else "it asks for no token: whoever reaches its ports runs code there (RAY_AUTH_MODE=token)"
-    return Check("ray", Outcome.HELD, f"{version('ray')} at {address}, {cpus:.0f} CPUs", advice)
+    found = f"{version('ray')} at {address}, {cpus:.0f} CPUs"
+    if token:
+        return Check("ray", Outcome.HELD, f"{found}, asks for a token")
+    advice = "start every node with RAY_AUTH_MODE=token and one RAY_AUTH_TOKEN"
+    return Check(
+        "ray", Outcome.BROKEN, f"{found}, asks for no token: whoever reaches its ports runs code there", advice
+    )

@@ -7,7 +7,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import ray
@@ -118,9 +118,13 @@ def ingest(
     check_parts(config, say=on_message or (lambda _sentence: None))
     lake = open_lake(config)
     before = read_totals(lake, config)
+
+    def committed() -> int:
+        return _records(read_totals(lake, config)) - _records(before)
+
     with ray_session(ray_address), stop_signals(stop):
         began = time.monotonic()
-        final = _see_through(settings, stop, on_progress, on_message)
+        final = _see_through(settings, stop, committed, on_progress, on_message)
         seconds = time.monotonic() - began
     after = read_totals(lake, config)
     waiting = Counter[str]()
@@ -155,9 +159,23 @@ def _counts(topic: str, before: Totals, after: Totals, waiting: int) -> DatasetC
     )
 
 
+def _records(totals: dict[str, Totals]) -> int:
+    return sum(one.good + one.bad + one.tombstones for one in totals.values())
+
+
+def _what_is_left(settings: RunSettings, seconds: float, committed: Callable[[], int]) -> RunSettings:
+    """Return what a supervisor is told, which may be the second of a run: the bounds are the run's."""
+    return replace(
+        settings,
+        timeout=None if settings.timeout is None else max(0.0, settings.timeout - seconds),
+        max_records=None if settings.max_records is None else max(0, settings.max_records - committed()),
+    )
+
+
 def _see_through(
     settings: RunSettings,
     stop: Stop,
+    committed: Callable[[], int],
     on_progress: Callable[[RunReport], None] | None,
     on_message: Callable[[str], None] | None,
 ) -> RunReport:
@@ -165,13 +183,15 @@ def _see_through(
 
     supervisor: Any = SupervisorActor.remote()
     seen, draining = -1, False
+    began = time.monotonic()
     report = RunReport(configured=False, state=RunState.STARTING)
     try:
         while True:
             try:
                 report = cast(RunReport, ray.get(supervisor.report.remote()))
                 if not report.configured:
-                    ray.get(supervisor.configure.remote(settings))
+                    left = _what_is_left(settings, time.monotonic() - began, committed)
+                    ray.get(supervisor.configure.remote(left))
                     seen, draining = -1, False
                 if stop.drain.is_set() and not draining:
                     supervisor.drain.remote()

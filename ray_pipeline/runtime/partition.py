@@ -7,30 +7,30 @@ which repeats what was committed. On any error the owner starts again at the log
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
 from ray_pipeline.clock import Clock
 from ray_pipeline.contracts.model import DataContract
-from ray_pipeline.errors import FencedError, PartitionStoppedError, SinkFencedError
+from ray_pipeline.errors import FencedError, PartitionStoppedError, SinkFencedError, SourceUnavailableError
 from ray_pipeline.lake.entries import Data, Pause, Release, Tail
 from ray_pipeline.lake.fold import is_freed_by
 from ray_pipeline.lake.keys import LogId
-from ray_pipeline.lake.landing import Checkpoint, keep_contract, land_bad, land_rows, read_bad
+from ray_pipeline.lake.landing import Checkpoint, keep_contract, land_bad, land_rows
 from ray_pipeline.lake.log import PartitionLog
 from ray_pipeline.lake.log_reader import read_tail
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.lake.rows import landed_table
 from ray_pipeline.lake.topics import enrol_topic, find_logs
+from ray_pipeline.runtime.committed_letters import LogLetters
 from ray_pipeline.stream.breaker import MIN_RECORDS, Breaker
-from ray_pipeline.stream.dead_letters import CommittedLetters, DeadLetterProjection
+from ray_pipeline.stream.dead_letters import DeadLetterProjection
 from ray_pipeline.stream.judging import Judged, judge_batch, sort_out
 from ray_pipeline.stream.pending import CommitLimits, Pending
-from ray_pipeline.stream.ports import DeadLetter, DeadLetterSink, TopicAdmin, TopicDescription
+from ray_pipeline.stream.ports import DeadLetterSink, TopicAdmin, TopicDescription
 from ray_pipeline.stream.start import StartPolicy, resolve_starts
 from ray_pipeline.types import (
-    BadRecord,
     Offset,
     Position,
     RecordBatch,
@@ -80,7 +80,7 @@ class PartitionOwner:
         self._max_bad_share, self._breaker_records = max_bad_share, breaker_records
         self._log: PartitionLog | None = None
         self._tail: Tail | None = None
-        self._nonce = ""
+        self._letters: LogLetters | None = None
         self._pending = Pending(0, 0)
         self._breaker = Breaker(1)
         self._sink: DeadLetterSink | None = None
@@ -181,7 +181,11 @@ class PartitionOwner:
         self._effects("after_log_put")
         self._pending = Pending(entry.end, entry.end)
         self._breaker.committed()
-        self._note_letters(entry, pending.bad)
+        assert self._projection is not None
+        assert self._letters is not None
+        # The usual case: dead letters go out at once, from memory. A backlog is read back from its files instead.
+        at_hand = None if self._projection.backlog else pending.bad
+        self._projection.committed(entry.end, self._letters.letters_of(entry, at_hand))
         return True
 
     def project(self, *, final: bool = False) -> None:
@@ -244,10 +248,19 @@ class PartitionOwner:
             tail = old.load()
             if tail is None or tail.closed:
                 continue
+            # Asked again, now that its log was read: else that log might be of a newer topic than we know of.
+            if self._admin.describe(self._tp.topic).source != described.source:
+                raise SourceUnavailableError(self._tp.topic, "the topic is being made again")
             detail = self._recreated_detail(tail, known.source, described.source)
-            if tail.pause is None or tail.pause.reason != StopReason.TOPIC_RECREATED:
-                old.claim(owner=self._owner, supervisor=self._supervisor, contract=self._contract.ref)
-                self._stop(old, StopReason.TOPIC_RECREATED, detail)
+            try:
+                if tail.pause is None or tail.pause.reason != StopReason.TOPIC_RECREATED:
+                    old.claim(owner=self._owner, supervisor=self._supervisor, contract=self._contract.ref)
+                    self._stop(old, StopReason.TOPIC_RECREATED, detail)
+            except FencedError:
+                closed = old.load()
+                if closed is None or not closed.closed:
+                    raise
+                continue  # a person accepted it just now
             raise self._stopped(StopReason.TOPIC_RECREATED, detail)
 
     def _refuse_other_topic(self, log: PartitionLog) -> None:
@@ -293,13 +306,13 @@ class PartitionOwner:
     def _begin(self, log: PartitionLog) -> None:
         self._log, self._tail = log, log.tail
         tail = self._tail
-        self._nonce = tail.owner_nonce
+        self._letters = LogLetters(self._store, log, self._tp)
         self._pending = Pending(tail.end, tail.end)
         self._breaker = Breaker(self._max_bad_share, min_records=self._breaker_records, overridden=tail.overridden)
         self._sink = self._make_sink(log.id.source)
         self._projection = DeadLetterProjection(
             self._sink,
-            self,
+            self._letters,
             known_through=tail.dlq_through,
             committed=tail.end,
             clock=self._clock,
@@ -361,37 +374,3 @@ class PartitionOwner:
             breaker="overridden" if self._breaker.stays_overridden else "armed",
             committed_at=log.written_at(),
         )
-
-    # -- dead letters -----------------------------------------------------------------------------------------
-
-    def _note_letters(self, entry: Data, bad: Sequence[BadRecord]) -> None:
-        assert self._projection is not None
-        letters = self._letters_of(entry)
-        if letters is not None and not self._projection.backlog:
-            # The usual case: they go out at once, from memory. A backlog is read back from its files instead.
-            kept = self._as_letters(entry, bad)
-            letters = CommittedLetters(entry.start, entry.end, entry.bad, lambda: kept)
-        self._projection.committed(entry.end, letters)
-
-    def letters_since(self, offset: Offset) -> list[CommittedLetters]:
-        """Return the committed dead letters that end past ``offset``; for the projection."""
-        found = (self._letters_of(entry) for entry in self._owned_log().data_since(offset))
-        return [letters for letters in found if letters is not None]
-
-    def still_mine(self) -> bool:
-        """Say whether this owner's claim is the log's last one; for the projection."""
-        return self._owned_log().is_mine(self._nonce)
-
-    def _letters_of(self, entry: Data) -> CommittedLetters | None:
-        if not entry.bad_files:
-            return None
-        return CommittedLetters(
-            entry.start,
-            entry.end,
-            entry.bad,
-            lambda: self._as_letters(entry, [r for file in entry.bad_files for r in read_bad(self._store, file)]),
-        )
-
-    def _as_letters(self, entry: Data, records: Sequence[BadRecord]) -> list[DeadLetter]:
-        uri = self._store.uri(entry.bad_files[0].key)
-        return [DeadLetter(self._tp, record, entry.contract, uri) for record in records]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, worker
 
 from ray_pipeline.errors import RayPipelineError
 
@@ -47,16 +47,18 @@ def ray_session(address: str | None = None) -> Iterator[None]:
     local = address == "local"
     before = {name: os.environ.get(name) for name in (*LOCAL_SETTINGS, "RAY_AUTH_TOKEN")}
     clustered = ray_constants.ENABLE_RAY_CLUSTER
+    printed = worker._worker_logs_enabled
     if local:
         os.environ.update(LOCAL_SETTINGS)  # for Ray's processes
         ray_constants.ENABLE_RAY_CLUSTER = False  # for this one, which read the variable when it imported Ray
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # a token switches authentication on
     try:
+        worker._worker_logs_enabled = False  # Ray would print about every dead process, and on stdout
         try:
             # The explicit sizes are small on purpose: records never pass through Ray's object store.
             extra: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20} if local else {}
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **extra)
-        except (ConnectionError, RuntimeError, TimeoutError, ray.exceptions.RayError) as error:
+        except (OSError, RuntimeError, ray.exceptions.RayError) as error:  # OSError: TMPDIR too long for a socket, …
             raise RayUnavailableError(address, str(error).splitlines()[0]) from error
         try:
             yield
@@ -64,6 +66,7 @@ def ray_session(address: str | None = None) -> Iterator[None]:
             ray.shutdown()
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = clustered
+        worker._worker_logs_enabled = printed
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from ray_pipeline.clock import Clock, WallClock
 from ray_pipeline.lake.progress import PartitionStatus, partition_status
 from ray_pipeline.lake.resume import Resumed, resume_topic
-from ray_pipeline.types import SourceId, StopReason, TopicPartition
+from ray_pipeline.stream.start import look_at
+from ray_pipeline.types import SourceId, StopReason
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
@@ -35,16 +36,14 @@ def resume(
     that is up sees the entry within seconds; else the next one does. ``allowed_by`` stands in the log for ever.
     """
     topic = config.dataset(dataset).topic
-    described = admin.describe(topic)
-    marks = admin.watermarks([TopicPartition(topic, number) for number in range(described.partitions)])
+    source, _ = look_at(admin, topic)
     before = partition_status(lake, config.pipeline, topic)
-    waiting = {(one.source, one.partition) for one in before if stop_reason(one, described.source) is not None}
+    waiting = {(one.source, one.partition) for one in before if stop_reason(one, source) is not None}
     found = resume_topic(
         lake,
         config.pipeline,
         topic,
-        described.source,
-        {at.partition: mark for at, mark in marks.items()},
+        lambda: look_at(admin, topic),
         accept_gap=accept_gap,
         allowed_by=allowed_by or f"{getpass.getuser()}@{socket.gethostname()}",
         clock=clock or WallClock(),

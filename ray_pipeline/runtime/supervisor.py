@@ -41,6 +41,8 @@ class _Member:
         self.name, self.handle = name, handle
         self.heard = now
         self.alive = False
+        self.met = False
+        self.late = False
         self.report: WorkerReport | None = None
         self.call: Any = None
         self.configuring = False
@@ -64,6 +66,7 @@ class Supervisor:
         self._sources: dict[str, SourceId] = {}
         self._targets: dict[TopicPartition, Offset] = {}
         self._reached: dict[TopicPartition, PartitionReport] = {}
+        self._read_before = 0
         self._messages: list[tuple[int, str]] = []
         self._spawned = 0
         self._number = 0
@@ -160,6 +163,8 @@ class Supervisor:
                 if self._draining.is_set() or self._is_out_of_bounds() or self._is_committed():
                     return
                 self._ending = False  # an actor died with records in its hands: they are read again
+                for tp in self._reached:
+                    self._back_to_commit(tp)
                 continue
             if not drain and (self._is_out_of_bounds() or self._is_read()):
                 self._ending = True
@@ -206,35 +211,60 @@ class Supervisor:
             report: WorkerReport | None = _answer(call)
         except ray.exceptions.RayActorError:
             # Killed, or not back yet: what it held is claimed again by whoever gets it next.
-            member.alive, member.report = False, None
+            if member.alive:
+                self._say(f"{member.name} died: Ray starts it again, and its partitions are claimed anew")
+            self._lose(member)
             return
         if report is None:  # the answer of configure
             return
         member.heard = self._clock.monotonic()
         if not report.configured:
-            member.alive, member.report = False, None
+            self._lose(member)
             member.call = member.handle.configure.remote(self._settings)
             return
-        member.alive, member.report = True, report
+        member.alive, member.met, member.report = True, True, report
         for sentence in report.messages:
             self._say(sentence)
         if report.fenced:
             self._register.check()
             self._say(f"{member.name}: {report.fenced}; it is started again")
             ray.kill(member.handle, no_restart=False)
-            member.alive, member.report = False, None
+            self._lose(member)
         held = {tp for other in self._members.values() for tp in other.holds}
         for partition in (*(left for left in report.released if left.topic_partition not in held), *report.partitions):
-            self._reached[partition.topic_partition] = partition
+            self._note(partition)
+
+    def _note(self, partition: PartitionReport) -> None:
+        known = self._reached.get(partition.topic_partition)
+        if known is not None and partition.records < known.records:  # another owner's, who counts from 0
+            self._read_before += known.records
+        self._reached[partition.topic_partition] = partition
+
+    def _lose(self, member: _Member) -> None:
+        for tp in member.holds:
+            self._back_to_commit(tp)
+        member.alive, member.report = False, None
+
+    def _back_to_commit(self, tp: TopicPartition) -> None:
+        """What was read and not committed is read again, by whoever gets the partition next."""
+        known = self._reached.get(tp)
+        if known is not None and known.state is PartitionState.READING and known.position > known.committed:
+            self._reached[tp] = replace(known, state=PartitionState.OPENING, position=known.committed)
 
     def _replace_silent(self) -> None:
         now = self._clock.monotonic()
         for member in list(self._members.values()):
-            if now - member.heard > self._settings.silence_seconds:
+            if now - member.heard <= self._settings.silence_seconds:
+                continue
+            if member.met:
                 self._say(f"{member.name} has not answered for {now - member.heard:.0f} s: it is replaced")
                 ray.kill(member.handle)
+                self._lose(member)
                 del self._members[member.name]
                 self._add_member()
+            elif not member.late:
+                member.late = True  # Ray starts it when there is room; the others read its share until then
+                self._say(f"{member.name} waits for a free CPU of the cluster")
 
     def _drained(self) -> bool:
         alive = [member for member in self._members.values() if member.alive]
@@ -266,7 +296,7 @@ class Supervisor:
         )
 
     def _read(self) -> int:
-        return sum(partition.records for partition in self._reached.values())
+        return self._read_before + sum(partition.records for partition in self._reached.values())
 
     # -- what others see ---------------------------------------------------------------------------------------
 

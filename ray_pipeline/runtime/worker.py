@@ -29,7 +29,7 @@ from ray_pipeline.types import Position, RecordBatch, TopicPartition
 
 logger = logging.getLogger(__name__)
 
-POLL_RECORDS = 10_000
+POLL_RECORDS = 5_000
 POLL_SECONDS = 0.2
 QUEUE_CHUNKS = 3
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)

@@ -131,6 +131,15 @@ class Live:
             assert time.monotonic() < deadline, f"it did not say {text!r} within {seconds:.0f} s:\n{self.err}"
             time.sleep(0.05)
 
+    def commits(self, site: Site, records: int, seconds: float = 60.0) -> None:
+        """Wait until so many offsets of the topic are committed."""
+
+        def enough() -> bool:
+            assert self.alive, self.err
+            return sum(site.committed().values()) >= records
+
+        eventually(enough, seconds, f"the commit of {records} offsets")
+
     def descendants(self, name: str) -> list[psutil.Process]:
         """Processes below it whose title has ``name``: Ray names its workers after their actor's class."""
         found = []

@@ -17,8 +17,6 @@ from tests import suite
 _DRAFTS = {number: name for name, number in suite.DRAFTS.items()}
 
 
-
-
 def _contract(case: suite.Case, formats: Formats) -> DataContract:
     schema = case.schema
     if isinstance(schema, dict):

@@ -82,6 +82,7 @@ class KafkaServer:
         self._libs = kafka_libs()
         self._folder = Path(tempfile.mkdtemp(prefix="ray-pipeline-kafka-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
         self._ports = _free_ports(3)
         self.bootstrap = f"127.0.0.1:{self._ports[0]}"
         self.secure_bootstrap = f"127.0.0.1:{self._ports[2]}"
@@ -100,6 +101,12 @@ class KafkaServer:
                 start_new_session=True,  # Ctrl-C in the tests' terminal is not the broker's business
             )
         atexit.register(self.kill)
+        # its standard input ends when this process does, however that happens: no broker is left behind
+        self._watchdog = subprocess.Popen(
+            ["sh", "-c", 'cat >/dev/null; kill -9 "$1"; rm -rf "$2"', "sh", str(self._process.pid), str(self._folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         deadline = time.monotonic() + timeout
         while b"Kafka Server started" not in log.read_bytes():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -135,6 +142,9 @@ class KafkaServer:
         process, self._process = self._process, None
         if process is None:
             return
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
         process.send_signal(number)
         try:
             process.wait(10)

@@ -28,7 +28,16 @@ class AtLeastOnceDeadLetterSink:
     that fails half-way is sent again as a whole: readers drop doubles by the header ``__contract.event_id``.
     """
 
-    def __init__(self, options: Options, topic: str, source: TopicPartition, timeout: float = 30.0) -> None:
+    def __init__(
+        self,
+        options: Options,
+        topic: str,
+        source: TopicPartition,
+        timeout: float = 30.0,
+        admin: KafkaAdmin | None = None,
+    ) -> None:
+        """``admin`` answers questions about the topic for many sinks; without it each sink asks for itself."""
+        self._admin = admin
         self._options = options
         self._timeout = timeout
         self._outbox = Outbox(options, topic, source)
@@ -38,11 +47,12 @@ class AtLeastOnceDeadLetterSink:
     def open(self) -> Offset | None:
         """Connect; there is never any stored progress."""
         self._leave()
-        admin = KafkaAdmin(self._options, timeout=self._timeout / 2)
+        admin = self._admin or KafkaAdmin(self._options, timeout=self._timeout / 2)
         try:
             self._outbox.look_up(admin)
         finally:
-            admin.close()
+            if admin is not self._admin:
+                admin.close()
         self._trouble.clear()
         self._producer = build(
             Producer, {**producer_settings(self._options, None), **self._outbox.limits}, self._trouble

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ray_pipeline.stream.ports import DeadLetter
 from ray_pipeline.types import ContractRef, Headers, Offset, TopicPartition, Violation
@@ -28,7 +29,9 @@ class Envelope:
 
     def size(self) -> int:
         """Return about how many bytes the record takes in a batch of its own, before compression; never too few."""
-        headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in self.headers)
+        # four bytes a character is the most that UTF-8 takes
+        names = sum(len(name) if name.isascii() else 4 * len(name) for name, _ in self.headers)
+        headers = names + sum(len(value) for _, value in self.headers if value) + 10 * len(self.headers)
         return len(self.key or b"") + len(self.value or b"") + headers + 256
 
 
@@ -68,49 +71,58 @@ def event_id(source: TopicPartition, offset: Offset, contract: ContractRef) -> s
 
 
 def _reasons(letter: DeadLetter, original: Headers, violations_limit: int = VIOLATIONS_LIMIT_BYTES) -> Headers:
-    present = {name for name, _ in original}
-    connect = tuple((name, value) for name, value in _connect(letter) if name not in present)
-    return connect + _contract(letter, violations_limit)
+    headers = _connect(letter)
+    if original:
+        present = {name for name, _ in original}
+        headers = tuple(header for header in headers if header[0] not in present)
+    return headers + _contract(letter, violations_limit)
 
 
 def _connect(letter: DeadLetter) -> Headers:
-    facts = {
-        "topic": letter.source.topic,
-        "partition": str(letter.source.partition),
-        "offset": str(letter.record.offset),
-        "stage": "VALUE_CONVERTER",
-        "class.name": "ray_pipeline.DataContract",
-        "exception.class.name": "ray_pipeline.types.Violation",
-        "exception.message": _sentence(letter),
-    }
-    return tuple((_CONNECT + name, _text(fact)) for name, fact in facts.items())
+    return (
+        *_where(letter.source),
+        (_CONNECT + "offset", b"%d" % letter.record.offset),
+        *_CONNECT_CLASSES,
+        (_CONNECT + "exception.message", _sentence(letter.record.violations)),
+    )
 
 
 def _contract(letter: DeadLetter, limit: int) -> Headers:
-    violations = letter.record.violations
-    listed, cut = _listed(violations, limit)
-    facts = {
-        "id": letter.contract.id,
-        "version": letter.contract.version,
-        "digest": letter.contract.digest,
-        "event_id": event_id(letter.source, letter.record.offset, letter.contract),
-        "bad_file": letter.bad_file,
-        "violation_count": str(len(violations)),
-        "violations": listed,
-    }
-    if cut:
-        facts["violations_at"] = letter.bad_file
+    identity = event_id(letter.source, letter.record.offset, letter.contract).encode()
+    headers = (*_origin(letter.contract, letter.bad_file), (_OURS + "event_id", identity))
+    listed, cut = _listed(letter.record.violations, limit)
+    return (*headers, *listed, (_OURS + "violations_at", _text(letter.bad_file))) if cut else (*headers, *listed)
+
+
+# Letters come in runs that say the same: what does not name the record is said once and kept.
+
+
+@lru_cache(maxsize=256)
+def _where(source: TopicPartition) -> Headers:
+    return ((_CONNECT + "topic", _text(source.topic)), (_CONNECT + "partition", b"%d" % source.partition))
+
+
+@lru_cache(maxsize=256)
+def _origin(contract: ContractRef, bad_file: str) -> Headers:
+    facts = {"id": contract.id, "version": contract.version, "digest": contract.digest, "bad_file": bad_file}
     return tuple((_OURS + name, _text(fact)) for name, fact in facts.items())
 
 
-def _listed(violations: tuple[Violation, ...], limit: int) -> tuple[str, bool]:
-    """Return a JSON list of as many violations as fit, and whether some did not."""
+@lru_cache(maxsize=1024)
+def _listed(violations: tuple[Violation, ...], limit: int) -> tuple[Headers, bool]:
+    """Return the headers that list as many violations as fit, and whether some did not."""
+    parts, cut = _parts(violations, limit)
+    count, text = str(len(violations)), f"[{','.join(parts)}]"
+    return ((_OURS + "violation_count", count.encode()), (_OURS + "violations", text.encode())), cut
+
+
+def _parts(violations: tuple[Violation, ...], limit: int) -> tuple[list[str], bool]:
     parts: list[str] = []
     size = 2
     for violation in violations:
         part = json.dumps(
             {
-                "path": _pointer(violation.path),
+                "path": violation.pointer,
                 "rule": violation.rule,
                 "schema_path": violation.schema_path,
                 "message": violation.message,
@@ -119,27 +131,29 @@ def _listed(violations: tuple[Violation, ...], limit: int) -> tuple[str, bool]:
         )
         size += len(part) + 1  # ASCII: characters are bytes
         if size > limit:
-            return f"[{','.join(parts)}]", True
+            return parts, True
         parts.append(part)
-    return f"[{','.join(parts)}]", False
+    return parts, False
 
 
-def _sentence(letter: DeadLetter) -> str:
+@lru_cache(maxsize=1024)
+def _sentence(violations: tuple[Violation, ...]) -> bytes:
     """Return the first reason in words, and how many more there are."""
-    violations = letter.record.violations
     if not violations:
-        return "refused by its contract"
+        return b"refused by its contract"
     first = violations[0]
     more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-    text = f"{_pointer(first.path) or '(record)'}: {first.rule}: {first.message}"
+    text = f"{first.pointer or '(record)'}: {first.rule}: {first.message}"
     room = _MESSAGE_LIMIT_BYTES - len(more)
-    return _text(text)[:room].decode(errors="ignore") + more
-
-
-def _pointer(path: tuple[str | int, ...]) -> str:
-    """Write a path as a JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return _text(text)[:room].decode(errors="ignore").encode() + more.encode()
 
 
 def _text(fact: str) -> bytes:
     return fact.encode(errors="backslashreplace")
+
+
+_CONNECT_CLASSES: Headers = (
+    (_CONNECT + "stage", b"VALUE_CONVERTER"),
+    (_CONNECT + "class.name", b"ray_pipeline.DataContract"),
+    (_CONNECT + "exception.class.name", b"ray_pipeline.types.Violation"),
+)

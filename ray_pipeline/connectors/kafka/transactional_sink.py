@@ -13,7 +13,7 @@ from ray_pipeline.connectors.kafka.admin import KafkaAdmin
 from ray_pipeline.connectors.kafka.closing import close_producer
 from ray_pipeline.connectors.kafka.options import Options, producer_settings
 from ray_pipeline.connectors.kafka.outbox import Outbox, chunks
-from ray_pipeline.connectors.kafka.trouble import CLIENT_ERRORS, Trouble, build, error_of
+from ray_pipeline.connectors.kafka.trouble import Trouble, build, error_of
 from ray_pipeline.errors import SinkError, SinkFencedError, SinkUnavailableError, SourceError
 from ray_pipeline.stream.ports import DeadLetter
 from ray_pipeline.types import Offset, TopicPartition
@@ -42,7 +42,10 @@ class TransactionalDeadLetterSink:
         source: TopicPartition,
         group: str,
         timeout: float = 30.0,
+        admin: KafkaAdmin | None = None,
     ) -> None:
+        """``admin`` answers questions about topic and group for many sinks; without it each sink asks for itself."""
+        self._admin = admin
         self._options = options
         self._transactional_id = transactional_id
         self._source = source
@@ -56,7 +59,7 @@ class TransactionalDeadLetterSink:
     def open(self) -> Offset | None:
         """Fence every earlier producer of this partition, then return up to where dead letters are written."""
         self._leave()
-        admin = KafkaAdmin(self._options, timeout=self._timeout / 2)
+        admin = self._admin or KafkaAdmin(self._options, timeout=self._timeout / 2)
         try:
             self._outbox.look_up(admin)
             self._trouble.clear()
@@ -68,7 +71,8 @@ class TransactionalDeadLetterSink:
             self._leave()
             raise
         finally:
-            admin.close()
+            if admin is not self._admin:
+                admin.close()
 
     def send(self, letters: Sequence[DeadLetter], through: Offset) -> None:
         """Write the letters in one or more transactions; each stores how far it came, the last one ``through``."""
@@ -129,8 +133,19 @@ class TransactionalDeadLetterSink:
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except CLIENT_ERRORS as raised:
+        except KafkaException as raised:
             raise self._translated(error_of(raised)) from None
+        except SystemError as raised:
+            raise self._translated(self._fatal_error() or error_of(raised)) from None
+
+    def _fatal_error(self) -> KafkaError | None:
+        """Return what ended the producer: raised while delivery reports are served, it comes out garbled at first."""
+        try:
+            self._producer.begin_transaction()
+        except KafkaException as raised:
+            error = error_of(raised)
+            return error if error.fatal() else None
+        return None
 
     def _translated(self, error: KafkaError) -> SinkError:
         if error.code() in _FENCED:

@@ -156,7 +156,8 @@ class RecordJudge:
         reasons = self._explainer.explain(self._validator.iter_errors(record))
         if is_exact:
             if reasons and isinstance(record, dict):
-                reasons += tuple(self._lander.refusals(value))
+                unheld = self._lander.refusals(value)
+                reasons += tuple(refusal for refusal in unheld if refusal.rule != codes.MISMATCH)
             return reasons[: MOST + 1], True
         is_odd = bound == LOOK and self._suspicion.doubles and _PAST_DOUBLE.search(value) is not None
         return reasons, is_odd

@@ -11,6 +11,7 @@ from ray_pipeline.errors import SinkFencedError, StoreUnavailableError
 from ray_pipeline.lake.entries import Claim, encode, timestamp_text
 from ray_pipeline.lake.keys import entry_key
 from ray_pipeline.lake.log import PartitionLog
+from ray_pipeline.runtime.committed_letters import LogLetters
 from ray_pipeline.runtime.partition import PartitionOwner
 from ray_pipeline.stream.dead_letters import DeadLetterProjection
 from ray_pipeline.stream.pending import Pending
@@ -98,7 +99,7 @@ def letters_before_entry(patch: Patch) -> None:
 
     def land_and_send(self: Any, log: Any, pending: Pending) -> Any:
         entry = land(self, log, pending)
-        self._note_letters(entry, pending.bad)
+        self._projection.committed(entry.end, self._letters.letters_of(entry, pending.bad))
         self.project()
         return entry
 
@@ -149,7 +150,7 @@ def progress_from_memory(patch: Patch) -> None:
 
 def letters_of_last_commit_only(patch: Patch) -> None:
     """A new owner does not look for dead letters that its predecessor committed and did not send."""
-    patch.setattr(PartitionOwner, "letters_since", lambda self, offset: [])
+    patch.setattr(LogLetters, "letters_since", lambda self, offset: [])
 
 
 def seek_past_markers(patch: Patch) -> None:

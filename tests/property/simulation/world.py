@@ -12,8 +12,9 @@ from ray_pipeline.lake.resume import resume_topic
 from ray_pipeline.lake.topics import find_logs
 from ray_pipeline.runtime.partition import PartitionOwner
 from ray_pipeline.stream.pending import CommitLimits
+from ray_pipeline.stream.start import look_at
 from ray_pipeline.testing.store import MemoryStore
-from ray_pipeline.types import SourceId, StopReason, Watermarks
+from ray_pipeline.types import SourceId, StopReason
 
 from .baton import Actor, Baton
 from .contract import NumberContract
@@ -186,14 +187,11 @@ class World:
 
     def _operate(self, *, accept_gap: bool) -> None:
         with suppress(RayPipelineError):
-            described = self.broker.describe(TP.topic)
-            marks = self.broker.watermarks([TP])
             resume_topic(
                 self.store,
                 PIPELINE,
                 TP.topic,
-                described.source,
-                cast("dict[int, Watermarks]", {0: marks[TP]}),
+                lambda: look_at(self.broker, TP.topic),
                 accept_gap=accept_gap,
                 allowed_by="operator",
                 clock=self.clock,

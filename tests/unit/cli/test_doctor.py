@@ -87,3 +87,10 @@ def test_as_json(run: Run, shop: Path) -> None:
     assert found["ok"] is False
     names = ", ".join(check["name"] for check in found["checks"])
     assert names == "packages, configuration, contract of orders, contract of returns, store, brokers, machine, ray"
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_a_ray_that_does_not_answer_exits_3_at_once(run: Run, shop: Path, broker: EmbeddedBroker, address: str) -> None:
+    said = run("doctor", "--set", f"kafka.bootstrap.servers={broker.bootstrap_servers}", "--ray-address", address)
+    assert said.code == 3
+    assert f"FAIL  ray: nothing answers at {address}" in said.out

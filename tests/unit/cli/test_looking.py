@@ -162,11 +162,29 @@ def test_verify_of_nothing_cannot_tell(run: Run, shop: Path) -> None:
     assert run("verify").code == 3
 
 
-def test_a_store_that_is_not_there_is_no_traceback(run: Run, shop: Path) -> None:
-    (shop / "lake").write_text("a file where the lake should be")
+def test_a_lake_that_cannot_be_read_is_one_sentence(run: Run, ingest: Ingest, shop: Path) -> None:
+    ingest([GOOD])
+    for entry in (shop / "lake" / "shop" / "_log").rglob("*.json"):
+        entry.write_bytes(b"{}")
     said = run("files", "orders")
-    assert said.code in (0, 3)
-    assert "Traceback" not in said.err
+    assert said.code == 3
+    assert "cannot be read" in said.err
+    assert len(said.err.splitlines()) == 1
+
+
+def test_watching_looks_again_until_ctrl_c(run: Run, ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest([GOOD])
+    naps = iter([None])
+
+    def sleep(seconds: float) -> None:
+        assert seconds == 3
+        if next(naps, "last") == "last":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("ray_pipeline.cli.status.time.sleep", sleep)
+    said = run("status", "--no-brokers", "--output", "json", "--watch", "3")
+    assert said.code == 130
+    assert len(said.lines) == 2
 
 
 def test_json_is_one_object_a_line(run: Run, ingest: Ingest) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ray_pipeline.lake import keys
@@ -35,6 +35,7 @@ def assert_safe(key: str, folder: str) -> None:
     assert len(key.encode()) <= 1024
 
 
+@settings(deadline=None)
 @given(name=NAMES)
 def test_a_quoted_name_comes_back_and_is_one_plain_segment(name: str) -> None:
     assume(fits(name))
@@ -42,12 +43,14 @@ def test_a_quoted_name_comes_back_and_is_one_plain_segment(name: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._=-]+", keys.quote(name))
 
 
+@settings(deadline=None)
 @given(first=NAMES, second=NAMES)
 def test_two_names_never_share_a_segment(first: str, second: str) -> None:
     assume(fits(first, second) and first != second)
     assert keys.quote(first) != keys.quote(second)
 
 
+@settings(deadline=None)
 @given(pipeline=NAMES, topic=NAMES, cluster=NAMES, topic_id=NAMES, partition=st.integers(0, 10**6), n=OFFSETS)
 def test_log_keys_come_back_whatever_the_names(
     pipeline: str, topic: str, cluster: str, topic_id: str, partition: int, n: int
@@ -68,6 +71,7 @@ def test_log_keys_come_back_whatever_the_names(
     assert keys.parse_marker_key(keys.topic_key(pipeline, topic, SourceId(cluster, topic_id))) is None
 
 
+@settings(deadline=None)
 @given(
     pipeline=NAMES,
     topic=NAMES,

@@ -113,6 +113,11 @@ def test_i1_an_entry_under_another_number(lake: MemoryStore) -> None:
     assert_names(audit(lake), "I1", entry_key(log_id(), FIRST))
 
 
+def test_i1_a_number_that_is_far_away_costs_no_search_for_what_lies_between(lake: MemoryStore) -> None:
+    lake.objects[entry_key(log_id(), 10**19)] = lake.objects.pop(entry_key(log_id(), THIRD))
+    assert_names(audit(lake), "I1", entry_key(log_id(), THIRD))
+
+
 def test_i1_a_log_that_was_moved_to_another_partition(lake: MemoryStore) -> None:
     for n in range(3):
         lake.objects[entry_key(log_id(5), n)] = lake.objects.pop(entry_key(log_id(1), n))

@@ -1,0 +1,37 @@
+"""The fenced blocks of the README, and the commands in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+README = REPOSITORY / "README.md"
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block: its language, its text, and the line where it begins."""
+
+    language: str
+    text: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.language}-line-{self.line}"
+
+    @property
+    def commands(self) -> list[str]:
+        """What a person types: the lines after ``$``, joined where they end in a backslash."""
+        joined = self.text.replace("\\\n", " ")
+        return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
+
+
+def blocks(*languages: str) -> list[Block]:
+    """Return the blocks of some languages, or all, in the order of the page."""
+    text = README.read_text()
+    found = [Block(m[1], m[2], text.count("\n", 0, m.start()) + 1) for m in _FENCE.finditer(text)]
+    return [block for block in found if not languages or block.language in languages]

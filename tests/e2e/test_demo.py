@@ -1,0 +1,175 @@
+"""`ray-pipeline demo`: the counts that the seed foretells, every time, and no file of anybody else's touched."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from ray_pipeline import load_config, open_pipeline
+from ray_pipeline.demo.plan import DemoPlan, Expected
+from ray_pipeline.runtime.open import Pipeline
+from ray_pipeline.types import Outcome
+from tests.e2e.conftest import BIN, DemoRun, Run
+from tests.e2e.readme_blocks import REPOSITORY
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+
+COLOUR = re.compile(r"\x1b\[(3[0-7]|38;5;\d+|9[0-7])m")
+FOLLOW_UPS = ("status", "dead-letters list departures", "files departures")
+
+
+@pytest.fixture(scope="module")
+def expected() -> Mapping[str, Expected]:
+    """What must become of every record, from the seed and not from a run."""
+    return DemoPlan().expected()
+
+
+def opened(demo: DemoRun) -> Pipeline:
+    return open_pipeline(load_config(REPOSITORY / "configs/local.yaml", environ={"LAKE": demo.lake}))
+
+
+def counts_of(pipeline: Pipeline) -> dict[str, tuple[int, int, dict[str, int]]]:
+    """Landed rows, dead letters and the rules of them, as the lake has them."""
+    by_rule = pipeline.dead_letters().by_rule
+    return {
+        name: (pipeline.read(name, ["_offset"]).num_rows, sum(rules.values()), dict(sorted(rules.items())))
+        for name, rules in by_rule.items()
+    }
+
+
+def foretold(expected: Mapping[str, Expected]) -> dict[str, tuple[int, int, dict[str, int]]]:
+    return {name: (topic.landed, topic.dead_lettered, dict(topic.by_rule)) for name, topic in expected.items()}
+
+
+def test_it_ends_well_and_its_counts_are_those_of_the_seed(demo: DemoRun, expected: Mapping[str, Expected]):
+    assert demo.ran.code == Outcome.HELD, demo.ran.err
+    assert counts_of(opened(demo)) == foretold(expected)
+    for name, topic in expected.items():
+        assert re.search(
+            rf"│ {name} +│ +{topic.read:,} │ +{topic.landed:,} │ +{topic.dead_lettered:,} │", demo.ran.out
+        ), demo.ran.out
+    assert "The counts are those that the seed foretells." in demo.ran.out
+
+
+def test_it_is_quick_enough_for_a_newcomer(demo: DemoRun):
+    """90 seconds on two cores that do nothing else."""
+    assert demo.ran.seconds < 90 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
+def test_verify_holds_over_what_it_left(demo: DemoRun):
+    assert opened(demo).verify().outcome == Outcome.HELD
+
+
+def test_without_a_terminal_it_prints_plain_lines(demo: DemoRun):
+    assert "\x1b" not in demo.ran.out + demo.ran.err
+    assert "publishing: 37818 of 37818 events" in demo.ran.err
+    assert "at-least-once" in demo.ran.out, "the embedded broker's limit is said"
+
+
+def test_what_to_try_next_needs_no_broker(demo: DemoRun, run: Run, expected: Mapping[str, Expected]):
+    proposed = [line.strip() for line in demo.ran.out.partition("Try next")[2].splitlines()[1:]]
+    assert len(proposed) == len(FOLLOW_UPS)
+    for line, verb in zip(proposed, FOLLOW_UPS, strict=True):
+        setting, command, *rest = shlex.split(line)
+        assert (setting, command, " ".join(rest)) == (f"LAKE={demo.lake}", ".venv/bin/ray-pipeline", verb)
+        ran = run(["ray-pipeline", *rest], LAKE=demo.lake, KAFKA="127.0.0.1:9")
+        assert ran.code == 0, ran.err
+        assert ran.out
+    files = ran.out.splitlines()
+    assert all(Path(file).is_file() for file in files)
+    assert pl.scan_parquet(files).select(pl.len()).collect().item() == expected["departures"].landed
+
+
+def test_duckdb_and_polars_read_exactly_the_files(demo: DemoRun, expected: Mapping[str, Expected]):
+    pipeline = opened(demo)
+    for name, topic in expected.items():
+        files = pipeline.files(name)
+        counted = duckdb.sql(f"select count(*), count(distinct (_partition, _offset)) from read_parquet({files})")
+        assert counted.fetchall() == [(topic.landed, topic.landed)]
+        by_polars = pl.scan_parquet(files).select(pl.struct("_partition", "_offset").n_unique()).collect().item()
+        assert by_polars == topic.landed
+
+
+def test_a_second_run_replaces_its_own_folder_and_nothing_else(
+    demo: DemoRun, run: Run, expected: Mapping[str, Expected]
+):
+    sentinel = demo.folder.parent / "mine.txt"
+    sentinel.write_text("keep me")
+    leftover = demo.folder / "lake" / "of-the-first-run"
+    leftover.write_text("")
+    first = set(opened(demo).files("departures"))
+
+    again = run(["ray-pipeline", "demo", "--folder", str(demo.folder)])
+
+    assert again.code == Outcome.HELD, again.err
+    assert sentinel.read_text() == "keep me"
+    assert not leftover.exists()
+    assert counts_of(opened(demo)) == foretold(expected)
+    assert not first & set(opened(demo).files("departures"))
+
+
+def test_a_folder_that_no_demo_wrote_is_refused_and_kept(run: Run, tmp_path: Path):
+    (tmp_path / "thesis.txt").write_text("ten years")
+    ran = run(["ray-pipeline", "demo", "--folder", str(tmp_path)])
+    assert ran.code == Outcome.MISUSED
+    assert "--folder" in ran.err
+    assert "Traceback" not in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_on_a_terminal_there_is_one_bar_at_a_time_and_no_traceback(tmp_path: Path):
+    text = on_a_terminal(["demo", "--days", "1", "--folder", str(tmp_path / "demo")])
+    assert "Traceback" not in text
+    cursor = re.findall(r"\x1b\[\?25([lh])", text)
+    assert cursor == ["l", "h"] * (len(cursor) // 2), "a bar hides the cursor and gives it back before the next one"
+    assert cursor
+    assert COLOUR.search(text)
+    assert "What became of every record" in text
+
+
+def test_no_color_takes_the_colours_and_keeps_the_bar(demo: DemoRun):
+    text = on_a_terminal(["verify"], LAKE=demo.lake, NO_COLOR="1")
+    assert "\x1b[?25l" in text
+    assert not COLOUR.search(text)
+
+
+def test_in_ci_a_terminal_gets_plain_lines(demo: DemoRun):
+    text = on_a_terminal(["verify"], LAKE=demo.lake, CI="true")
+    assert "\x1b[?25l" not in text
+    assert "departures" in text
+
+
+def on_a_terminal(arguments: list[str], **variables: str) -> str:
+    """Run the command with a terminal for all its streams, and return what that would show."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "NO_COLOR", "LAKE", "KAFKA")}
+    environment |= {"TERM": "xterm-256color", **variables}
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [BIN / "ray-pipeline", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+    )
+    os.close(follower)
+    seen = bytearray()
+    try:
+        while chunk := os.read(leader, 65536):
+            seen += chunk
+    except OSError:  # the last process that had the terminal is gone
+        pass
+    finally:
+        os.close(leader)
+    assert process.wait(30) == 0, seen.decode(errors="replace")
+    return seen.decode(errors="replace")
