@@ -4,6 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+# Ray starts many processes: without compiled bytecode each one would compile its imports again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The first interpreter that runs and is new enough; `make PYTHON=/path/to/python demo` picks another.
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.13 python; do \

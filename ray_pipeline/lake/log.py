@@ -130,13 +130,6 @@ class PartitionLog:
         self._valid = False
         return self._accept(data) if self._create(n, data) is None else None
 
-    def is_mine(self, nonce: str) -> bool:
-        """Read on, and say whether the claim with this nonce is still the last one."""
-        self._valid = False
-        tail = self._reader.advance()
-        self._valid = tail is not None and tail.owner_nonce == nonce and not tail.closed
-        return self._valid
-
     def data_since(self, offset: Offset) -> list[Data]:
         """Return the commits that end past ``offset``, oldest first."""
         return self._reader.data_since(offset)

@@ -108,3 +108,9 @@ def decode_entry(data: bytes, log: LogId, n: int) -> LogEntry:
 def read_tail(store: ObjectStore, log: LogId) -> Tail | None:
     """Return the fold of a log as it is now, for commands that only look."""
     return LogReader(store, log).load()
+
+
+def is_claimed_by(store: ObjectStore, log: LogId, nonce: str) -> bool:
+    """Read the log anew, and say whether the claim with this nonce is still the last one."""
+    tail = read_tail(store, log)
+    return tail is not None and tail.owner_nonce == nonce and not tail.closed

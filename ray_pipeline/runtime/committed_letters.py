@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ray_pipeline.lake.entries import Data
 from ray_pipeline.lake.landing import read_bad
 from ray_pipeline.lake.log import PartitionLog
+from ray_pipeline.lake.log_reader import is_claimed_by
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.stream.dead_letters import CommittedLetters
 from ray_pipeline.stream.ports import DeadLetter
@@ -27,7 +28,8 @@ class LogLetters:
 
     def still_mine(self) -> bool:
         """Read the log anew: is this claim its last one?"""
-        return self._log.is_mine(self._nonce)
+        # With a reader of its own: the log's is the committing thread's.
+        return is_claimed_by(self._store, self._log.id, self._nonce)
 
     def letters_of(self, entry: Data, in_memory: Sequence[BadRecord] | None = None) -> CommittedLetters | None:
         """Return the dead letters of one commit, to be read from its bad files unless they are at hand."""

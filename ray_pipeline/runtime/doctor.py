@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -205,28 +204,16 @@ def _machine() -> Check:
     return Check("machine", Outcome.HELD, found, "" if cpus > 1 else "one CPU: supervisor and actor will share it")
 
 
-def _answers(address: str) -> bool:
-    """Knock at host:port, because Ray itself would wait for minutes where nobody is."""
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    if not host or not port.isdecimal():
-        return True  # "auto", or a name that only Ray can resolve
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except (OSError, OverflowError):
-        return False
-    return True
-
-
 def _ray(address: str | None) -> Check:
     """Connect to a cluster that was named; a private Ray is not started only to be looked at."""
     address = address or os.environ.get("RAY_ADDRESS")
     if address in (None, "", "local"):
         return Check("ray", Outcome.HELD, f"{version('ray')}; a run starts its own, on loopback only and with a token")
-    if not _answers(address):
+    from ray_pipeline.runtime.ray_session import answers, ray_session
+
+    if not answers(address):
         advice = "start it, or correct RAY_ADDRESS; left out, a run starts its own"
         return Check("ray", Outcome.UNKNOWN, f"nothing answers at {address}", advice)
-    from ray_pipeline.runtime.ray_session import ray_session
-
     try:
         with ray_session(address):
             import ray

@@ -46,7 +46,9 @@ def no_effects(_: str) -> None:
 
 
 class PartitionOwner:
-    """Owns one partition between :meth:`own` and :meth:`release`. One thread calls it, any thread may ``judge``.
+    """Owns one partition between :meth:`own` and :meth:`release`.
+
+    One thread calls it; any other may ``judge``, and one other may ``project``.
 
     ``make_sink`` gets the topic's identity: dead-letter progress of an earlier topic of the same name is not ours, so
     the group that stores it must be another one.
@@ -85,6 +87,8 @@ class PartitionOwner:
         self._breaker = Breaker(1)
         self._sink: DeadLetterSink | None = None
         self._projection: DeadLetterProjection | None = None
+        self._claimed: LogId | None = None
+        """The log that the projection repeats; known also after a stop."""
 
     # -- what others ask --------------------------------------------------------------------------------------
 
@@ -150,14 +154,15 @@ class PartitionOwner:
         """Judge a batch; pure, for the reading thread."""
         return judge_batch(self._contract, batch)
 
-    def land(self, judged: Judged) -> None:
-        """Take a judged batch into the pending checkpoint; mostly outside the GIL."""
+    def land(self, judged: Judged) -> int:
+        """Take a judged batch into the pending checkpoint, mostly outside the GIL; return how many were bad."""
         result = sort_out(self._contract, judged)
         table = None
         if result.table is not None and result.table.num_rows:
             table = landed_table(self._contract, judged.batch, result.rows, result.table)
         self._pending.add(judged.batch, result, table, judged.bytes, self._clock.monotonic())
         self._breaker.observe(len(judged.batch), result.refused)
+        return len(result.bad)
 
     def due(self) -> bool:
         """Say whether :meth:`commit` is to be called now."""
@@ -189,18 +194,22 @@ class PartitionOwner:
         return True
 
     def project(self, *, final: bool = False) -> None:
-        """Bring the dead-letter topic up to the last commit, as far as it can be written now."""
-        if self._projection is None:
+        """Bring the dead-letter topic up to the last commit, as far as it can be written now.
+
+        Another thread may do this while the owner's own lands and commits; not while it owns, releases or closes.
+        """
+        projection, claimed = self._projection, self._claimed
+        if projection is None or claimed is None:
             return
-        behind = self._projection.backlog
+        behind = projection.backlog
         if behind:
             self._effects("before_dlq_commit")
         try:
-            self._projection.catch_up(final=final)
+            projection.catch_up(final=final)
         except SinkFencedError as error:
-            winner = read_tail(self._store, self._owned_log().id)
-            raise FencedError(str(self._owned_log().id), self._owner, winner.owner if winner else "others") from error
-        if self._projection.backlog < behind:
+            winner = read_tail(self._store, claimed)
+            raise FencedError(str(claimed), self._owner, winner.owner if winner else "others") from error
+        if projection.backlog < behind:
             self._effects("after_dlq_commit")
 
     def release(self) -> None:
@@ -309,6 +318,7 @@ class PartitionOwner:
         self._letters = LogLetters(self._store, log, self._tp)
         self._pending = Pending(tail.end, tail.end)
         self._breaker = Breaker(self._max_bad_share, min_records=self._breaker_records, overridden=tail.overridden)
+        self._claimed = log.id
         self._sink = self._make_sink(log.id.source)
         self._projection = DeadLetterProjection(
             self._sink,

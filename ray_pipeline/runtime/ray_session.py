@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -45,6 +46,8 @@ def ray_session(address: str | None = None) -> Iterator[None]:
         return
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     local = address == "local"
+    if not local and not answers(address):  # Ray itself would wait for many minutes
+        raise RayUnavailableError(address, "nothing answers there; start it, or correct the address")
     before = {name: os.environ.get(name) for name in (*LOCAL_SETTINGS, "RAY_AUTH_TOKEN")}
     clustered = ray_constants.ENABLE_RAY_CLUSTER
     printed = worker._worker_logs_enabled
@@ -72,3 +75,15 @@ def ray_session(address: str | None = None) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def answers(address: str) -> bool:
+    """Knock at host:port, because Ray itself would wait for minutes where nobody is."""
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return True  # "auto", or a name that only Ray can resolve
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, OverflowError):
+        return False
+    return True

@@ -15,7 +15,7 @@ from typing import Any, cast
 import ray
 
 from ray_pipeline.clock import Clock, WallClock
-from ray_pipeline.errors import RayPipelineError, SourceError
+from ray_pipeline.errors import RayPipelineError, SourceError, StoreDeniedError, StoreUnavailableError
 from ray_pipeline.runtime.reports import PartitionReport, PartitionState, RunReport, RunState, WorkerReport
 from ray_pipeline.runtime.settings import Assignment, RunSettings
 from ray_pipeline.runtime.spread import spread
@@ -71,6 +71,7 @@ class Supervisor:
         self._spawned = 0
         self._number = 0
         self._discovery_trouble = False
+        self._register_trouble = False
 
     def report(self) -> RunReport:
         """Return where the run stands."""
@@ -176,7 +177,7 @@ class Supervisor:
         now = self._clock.monotonic()
         if now - self._registered >= REGISTER_SECONDS:
             self._registered = now
-            self._register.check()
+            self._check_register()
         if now - self._discovered >= self._settings.discovery_seconds:
             self._discovered = now
             try:
@@ -187,6 +188,19 @@ class Supervisor:
                 self._discovery_trouble = True
             else:
                 self._discovery_trouble = False
+
+    def _check_register(self) -> None:
+        """End this run where a newer one has the pipeline; while the store does not answer, nobody can tell."""
+        try:
+            self._register.check()
+        except (StoreUnavailableError, StoreDeniedError) as error:
+            if not self._register_trouble:
+                self._say(f"paused: {error}")
+            self._register_trouble = True
+        else:
+            if self._register_trouble:
+                self._say("the store answers again")
+            self._register_trouble = False
 
     def _ask(self, drain: bool) -> None:
         held = {tp: member.name for member in self._members.values() for tp in member.holds}
@@ -226,7 +240,7 @@ class Supervisor:
         for sentence in report.messages:
             self._say(sentence)
         if report.fenced:
-            self._register.check()
+            self._check_register()
             self._say(f"{member.name}: {report.fenced}; it is started again")
             ray.kill(member.handle, no_restart=False)
             self._lose(member)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
+from threading import Lock
 from typing import Protocol
 
 from ray_pipeline.clock import Clock, backoff
@@ -50,7 +51,10 @@ class CommittedHistory(Protocol):
 
 
 class DeadLetterProjection:
-    """Sends one partition's dead letters, each once where the sink has transactions."""
+    """Sends one partition's dead letters, each once where the sink has transactions.
+
+    One thread may call :meth:`catch_up` while another one commits: a sink that is slow makes nobody wait.
+    """
 
     def __init__(
         self,
@@ -65,6 +69,7 @@ class DeadLetterProjection:
         self._sink, self._history, self._clock, self._rng = sink, history, clock, rng
         self._through = known_through
         self._committed = committed
+        self._lock = Lock()  # of the queue and the two offsets: one thread commits while another sends
         self._queue = deque(history.letters_since(known_through))
         self._sent_of_first = 0
         self._is_open = False
@@ -76,18 +81,21 @@ class DeadLetterProjection:
     @property
     def through(self) -> Offset:
         """Up to where every dead letter is known to be in the topic."""
-        return max(self._through, self._queue[0].start) if self._queue else self._committed
+        with self._lock:
+            return max(self._through, self._queue[0].start) if self._queue else self._committed
 
     @property
     def backlog(self) -> int:
         """How many committed dead letters are not known to be in the topic."""
-        return sum(letters.count for letters in self._queue) - self._sent_of_first
+        with self._lock:
+            return sum(letters.count for letters in self._queue) - self._sent_of_first
 
     def committed(self, end: Offset, letters: CommittedLetters | None) -> None:
-        """Take note of a commit."""
-        self._committed = end
-        if letters is not None:
-            self._queue.append(letters)
+        """Take note of a commit; another thread may be catching up meanwhile."""
+        with self._lock:
+            self._committed = end
+            if letters is not None:
+                self._queue.append(letters)
 
     def catch_up(self, *, final: bool = False) -> None:
         """Send what is missing, for a few seconds at most; after a failure wait before trying again.
@@ -135,10 +143,11 @@ class DeadLetterProjection:
                 raise SinkFencedError("the dead-letter producer")
             progress = None
         self._is_open = True
-        self._through = max(self._through, progress or 0)
-        self._sent_of_first = 0
-        while self._queue and self._queue[0].end <= self._through:
-            self._queue.popleft()
+        with self._lock:
+            self._through = max(self._through, progress or 0)
+            self._sent_of_first = 0
+            while self._queue and self._queue[0].end <= self._through:
+                self._queue.popleft()
 
     def _send_first(self) -> None:
         first = self._queue[0]
@@ -150,10 +159,12 @@ class DeadLetterProjection:
             self._is_open = False  # until it is known to be done
             self._sink.send(letters, through)
             self._is_open = True
-            self._through = through
-            self._sent_of_first += len(letters)
-        self._queue.popleft()
-        self._sent_of_first = 0
+            with self._lock:
+                self._through = through
+                self._sent_of_first += len(letters)
+        with self._lock:
+            self._queue.popleft()
+            self._sent_of_first = 0
 
 
 def _in_transactions(letters: Sequence[DeadLetter]) -> Iterator[list[DeadLetter]]:

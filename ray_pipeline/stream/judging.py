@@ -57,7 +57,7 @@ def judge_batch(contract: DataContract, batch: RecordBatch) -> Judged:
     """Judge every record. It touches Python objects only, so it holds the GIL."""
     if not len(batch):
         return Judged(batch, None, 0, 0)
-    size = sum(len(value) for value in batch.values if value is not None)
+    size = sum(map(len, filter(None, batch.values)))
     judgement = contract.judge(batch.values)
     skipped = batch.values.count(None) if contract.tombstones == "skip" else 0
     return Judged(batch, judgement, size, len(judgement.violations) - skipped)

@@ -110,6 +110,7 @@ class Live:
                 start_new_session=True,
             )
         self.pid = self._process.pid
+        self._orphans: list[psutil.Process] = []
 
     @property
     def err(self) -> str:
@@ -154,6 +155,12 @@ class Live:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    def kill_alone(self) -> None:
+        """Kill it as the system does, which leaves its children to themselves; ``kill`` ends what is left of them."""
+        self._orphans = psutil.Process(self.pid).children(recursive=True)
+        self._process.kill()
+        self._process.wait(10)
+
     def wait(self, seconds: float = 60.0) -> Done:
         try:
             self._process.wait(seconds)
@@ -168,7 +175,7 @@ class Live:
         try:
             family = psutil.Process(self.pid).children(recursive=True)
         except psutil.NoSuchProcess:
-            family = []
+            family = self._orphans
         if self.alive:
             self._process.kill()
             self._process.wait(10)
@@ -271,8 +278,8 @@ class Site:
 
     def committed(self) -> dict[int, int]:
         """Offset up to which each partition is committed, of logs that are not closed."""
-        tails = {log.partition: LogReader(self.pipeline.store, log).load() for log in self.logs()}
-        return {partition: tail.end for partition, tail in tails.items() if tail is not None and not tail.closed}
+        tails = {log: LogReader(self.pipeline.store, log).load() for log in self.logs()}
+        return {log.partition: tail.end for log, tail in tails.items() if tail is not None and not tail.closed}
 
     def logs(self) -> list[LogId]:
         return find_logs(self.pipeline.store, self.name, self.topic)
@@ -280,6 +287,8 @@ class Site:
     def landed(self) -> list[tuple[int, int, int]]:
         """(partition, offset, id) of each landed row."""
         table = self.pipeline.read(DATASET, ["_partition", "_offset", "id"])
+        if not table.num_rows:
+            return []
         return sorted(zip(*(table.column(name).to_pylist() for name in ("_partition", "_offset", "id")), strict=True))
 
     def refused(self) -> list[Any]:

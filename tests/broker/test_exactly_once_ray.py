@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-
 import psutil
 import pytest
 
@@ -37,16 +35,16 @@ def test_a_supervisor_killed_comes_back_inside_the_run(site):
     site.check()
 
 
-def test_a_driver_killed_leaves_no_process_and_the_next_run_goes_on(site):
+def test_a_driver_killed_takes_its_actors_along_and_the_next_run_goes_on(site):
     site.ingest = {"commit_every": {"records": 40, "seconds": 0.3}}
     site.write_config()
     site.produce(mixed(100))
     live = site.start("ingest")
     live.commits(site, 100)
-    family = live.descendants("")
-    live.signal(signal.SIGKILL)
-    live.wait()
-    _, left = psutil.wait_procs(family, timeout=30)
+    actors = [*live.descendants("Partitions"), *live.descendants("Supervision")]
+    assert len(actors) == 2
+    live.kill_alone()
+    _, left = psutil.wait_procs(actors, timeout=30)
     assert not left
     site.produce(mixed(100, first=100))
     run_solo(site.pipeline.config)

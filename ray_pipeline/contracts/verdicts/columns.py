@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.json as paj
 
-from ray_pipeline.contracts.arrow import landing_schema, read_schema
+from ray_pipeline.contracts.arrow import landing_schema
 from ray_pipeline.contracts.shape import Date, Json, ListOf, Number, Record, RootShape, Shape, Timestamp
 from ray_pipeline.types import Violation
 
 from . import codes, exact
-from .convert import LiteralNeededError, RefusedError, admits, converter, holds, needs_conversion, refusals
+from .convert import Converter, LiteralNeededError, RefusedError, admits, converter, holds, needs_conversion, refusals
 from .prescan import has_long_literals
+from .reading import Reader
 from .results import Columns, Judgement
 from .times import Cast, Positions, cast_dates, cast_timestamps
 from .violations import MOST
@@ -30,7 +30,11 @@ _ROWS: Final = 4000
 _BYTES: Final = 64_000_000
 """A block ends at whichever comes first: small enough that one odd row costs its neighbours little."""
 _WHITESPACE: Final = " \t\r\n"
-_MANY_ODD: Final = 0.1
+_EMPTY: Final = b"{}"
+_STRICT, _LOOSE, _ONE_BY_ONE = range(3)
+"""Ways to read a block, from fast to slow."""
+_PATIENCE: Final = 16
+"""After so many blocks the fast way is tried again."""
 
 
 @dataclass(slots=True)
@@ -53,7 +57,7 @@ class Lander:
         self._truncate = sub_microseconds == "truncate"
         self._explainer = explainer
         self._landing = landing_schema(shape)
-        self._read_schema = read_schema(shape)
+        self._reader = Reader(shape)
         self._convert = converter(shape)
         self._always_convert = needs_conversion(shape)
         self._admits: Callable[[Any], bool] = admits(shape)
@@ -66,9 +70,9 @@ class Lander:
         tables: list[pa.Table] = []
         violations: dict[int, tuple[Violation, ...]] = {}
         truncated = 0
-        screen = False
-        for block in _blocks(judgement):
-            table, screen = self._land(block, screen)
+        way = first = _STRICT if self._reader.is_direct else _ONE_BY_ONE
+        for number, block in enumerate(_blocks(judgement)):
+            table, way = self._land(block, first if number % _PATIENCE == 0 else way)
             for position in sorted(block.refused):
                 violations[block.rows[position]] = tuple(self.refusals(block.texts[position])) or (
                     Violation((), codes.MISMATCH, "", "valid, but not of its columns' types"),
@@ -86,78 +90,82 @@ class Lander:
                 return
             yield Violation(self._explainer.path(path), code, "", message)
 
-    def _land(self, block: _Block, screen: bool) -> tuple[pa.Table, bool]:
-        """Return the block's table, and whether the next block had better be screened before it is read."""
+    def _land(self, block: _Block, way: int) -> tuple[pa.Table, int]:
+        """Return the block's table, and the way that led to it: the next block will likely need the same."""
         if isinstance(self._shape, Json):
             texts = [text.decode().strip(_WHITESPACE) for text in block.texts]
-            return pa.table([pa.array(texts, pa.string())], schema=self._landing), False
-        parts: Sequence[bytes] = block.texts
-        if self._always_convert or screen or any(block.odd):
-            parts = self._converted(block, screen)
-        table = self._read(parts)
-        if table is None:
-            block.refused.clear()
-            parts = self._converted(block, screen=True)
-            table = self._read(parts)
-            screen = sum(a is not b for a, b in zip(parts, block.texts, strict=True)) > _MANY_ODD * len(parts)
-        elif screen:
-            screen = sum(a is not b for a, b in zip(parts, block.texts, strict=True)) > _MANY_ODD * len(parts)
-        if table is None:
-            table = self._read_what_can_be(list(parts), block)
-        return self._cast(table, block), screen
+            return pa.table([pa.array(texts, pa.string())], schema=self._landing), way
+        for attempt in range(way, _ONE_BY_ONE):
+            if (table := self._whole(block, attempt)) is not None:
+                return self._cast(table, block), attempt
+        return self._cast(self._one_by_one(block), block), _ONE_BY_ONE
 
-    def _converted(self, block: _Block, screen: bool) -> list[bytes]:
-        """Return the texts, those that Arrow must not see as they are rewritten; ``{}`` stands for refused ones."""
-        literal = has_long_literals(block.texts) if self._always_convert or screen else block.odd
+    def _whole(self, block: _Block, way: int) -> pa.Table | None:
+        """Read the block as it came, but for the rows that are known to be odd."""
+        apart = block.odd
+        if way == _LOOSE:
+            if not self._reader.has_integers:
+                return None
+            apart = [odd or long for odd, long in zip(apart, has_long_literals(block.texts), strict=True)]
+        read = self._reader.strict if way == _STRICT else self._reader.loose
+        if not any(apart):
+            return read(block.texts)
+        plain = [position for position, is_apart in enumerate(apart) if not is_apart]
+        others = [position for position, is_apart in enumerate(apart) if is_apart]
+        table = read([block.texts[position] for position in plain])
+        if table is None:
+            return None
+        rest = self._read_converted(block, others)
+        return pa.concat_tables([table, rest]).take(pa.array(np.argsort(plain + others)))
+
+    def _one_by_one(self, block: _Block) -> pa.Table:
+        return self._read_converted(block, range(len(block.rows)))
+
+    def _read_converted(self, block: _Block, positions: Sequence[int]) -> pa.Table:
+        """Read the rows at these positions after a look at each; refused ones leave an empty row."""
+        texts = [block.texts[position] for position in positions]
         parts: list[bytes] = []
-        for position, (text, is_long) in enumerate(zip(block.texts, literal, strict=True)):
+        for position, text, is_long in zip(positions, texts, has_long_literals(texts), strict=True):
             try:
-                parts.append(self._rewritten(text, block.odd[position], is_long, screen))
+                parts.append(self._converted(text, block.odd[position], is_long))
             except RefusedError:
                 block.refused.add(position)
-                parts.append(b"{}")
-        return parts
+                parts.append(_EMPTY)
+        table = self._reader.full(parts)
+        return self._read_what_can_be(parts, positions, block) if table is None else table
 
-    def _rewritten(self, text: bytes, is_odd: bool, is_long: bool, screen: bool) -> bytes:
+    def _converted(self, text: bytes, is_odd: bool, is_long: bool) -> bytes:
+        """Return the text if Arrow reads it exactly; else one that says the same and that it does."""
         convert = self._convert
-        if convert is None or not (self._always_convert or is_odd or screen):
+        if convert is None:
             return text
+        if not self._always_convert and not is_odd:
+            value = orjson.loads(text)
+            if self._admits(value):
+                return text
+            if not is_long:
+                return self._dumped(convert, value, text)
         value = exact.read_literals(text.decode()) if is_odd or is_long else orjson.loads(text)
-        if screen and not (is_odd or self._always_convert) and self._admits(orjson.loads(text) if is_long else value):
-            return text
+        return self._dumped(convert, value, text)
+
+    def _dumped(self, convert: Converter, value: Any, text: bytes) -> bytes:
         try:
             return orjson.dumps(convert(value))
         except LiteralNeededError:
             return orjson.dumps(convert(exact.read_literals(text.decode())))
 
-    def _read(self, parts: Sequence[bytes]) -> pa.Table | None:
-        """Read one object per text; None where Arrow will not, for whatever reason."""
-        joined = b"\n".join(parts)
-        try:
-            table = paj.read_json(
-                pa.BufferReader(joined),
-                read_options=paj.ReadOptions(use_threads=False, block_size=len(joined) + 1),
-                parse_options=paj.ParseOptions(
-                    explicit_schema=self._read_schema, newlines_in_values=True, unexpected_field_behavior="error"
-                ),
-            )
-        except pa.ArrowInvalid:
-            return None
-        return table if table.num_rows == len(parts) else None
-
-    def _read_what_can_be(self, parts: list[bytes], block: _Block) -> pa.Table:
+    def _read_what_can_be(self, parts: list[bytes], positions: Sequence[int], block: _Block) -> pa.Table:
         """Halve until the rows that Arrow refuses are alone; they are refused, the others land."""
         tables: list[pa.Table] = []
         waiting = [(0, len(parts))]
         while waiting:
             start, end = waiting.pop()
-            table = self._read(parts[start:end])
+            table = self._reader.full(parts[start:end])
             if table is not None:
                 tables.append(table)
             elif end - start == 1:
-                block.refused.add(start)
-                tables.append(self._read_schema.empty_table().slice(0, 0))
-                parts[start] = b"{}"
+                block.refused.add(positions[start])
+                parts[start] = _EMPTY
                 waiting.append((start, end))
             else:
                 middle = (start + end) // 2

@@ -109,6 +109,17 @@ def needs_conversion(shape: Shape) -> bool:
             return False
 
 
+def holds_open(shape: Shape) -> bool:
+    """Whether some record in it keeps keys that it does not name."""
+    match shape:
+        case Record(fields=fields, open=is_open):
+            return is_open or any(holds_open(field.shape) for field in fields)
+        case ListOf(items=items):
+            return holds_open(items)
+        case _:
+            return False
+
+
 def holds(shape: Shape, kind: type[Shape]) -> bool:
     """Whether a shape of this kind is somewhere in it."""
     match shape:

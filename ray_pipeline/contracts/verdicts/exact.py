@@ -41,14 +41,13 @@ class Literal(str):
 def read(text: str) -> Any:
     """Read with exact integers and, where a double would be infinite, exact decimals.
 
-    Raises ValueError for what is no JSON text. Objects that name a key twice are ``Doubled``.
+    Raises ValueError for what is no JSON text.
     """
     value = json.loads(
         text,
         parse_int=_integer,
         parse_float=_number,
         parse_constant=_no_constant,
-        object_pairs_hook=_object,
     )
     if _SURROGATE.search(text):
         json.dumps(value, ensure_ascii=False, default=str).encode()  # raises for a lone one
@@ -60,8 +59,9 @@ def read_literals(text: str) -> Any:
     return json.loads(text, parse_int=Literal, parse_float=Literal)
 
 
-def doubled_keys(value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Yield the path of each object that names a key twice, and the key."""
+def doubled_keys(text: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the path of each object that names a key twice in a sound text, and the key."""
+    value = json.loads(text, object_pairs_hook=_object)
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
     while waiting:
         path, node = waiting.pop()

@@ -34,7 +34,7 @@ class Explainer:
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
-        self._known: dict[tuple[str | int, ...], tuple[str, str, str]] = {}
+        self._known: dict[tuple[tuple[str | int, ...], ...], Violation] = {}
 
     def explain(self, errors: Iterable[jsonschema_rs.ValidationError]) -> tuple[Violation, ...]:
         """Return a violation per error, at most ``MOST`` and a marker."""
@@ -52,25 +52,25 @@ class Explainer:
         return repr(name) if name in self._names else f"'{shown(name)}'"
 
     def _violation(self, error: jsonschema_rs.ValidationError) -> Violation:
-        where = tuple(error.evaluation_path)
-        path = error.instance_path
-        known = self._known.get(where)
-        if known is None:
-            known = self._demand(error, where)
-        rule, schema_path, message = known
-        return Violation(self.path(path) if path else (), rule, schema_path, message or self._about_keys(error.kind))
-
-    def _demand(self, error: jsonschema_rs.ValidationError, where: tuple[str | int, ...]) -> tuple[str, str, str]:
-        """Say what this place of the schema demands; an empty message means that it depends on the record's keys."""
+        """Explain an error; the same place of record and schema gets the same violation again."""
+        key = (tuple(error.evaluation_path), tuple(error.instance_path))
+        known = self._known.get(key)
+        if known is not None:
+            return known
         kind: Any = error.kind
-        words = _WORDS.get(type(kind).__name__)
-        message = words(kind) if words else ""
-        demand = _rule(kind, error.schema_path), pointer(tuple(error.schema_path)), message
-        if type(kind).__name__ != "Required":  # one place, several names
+        name = type(kind).__name__
+        words = _WORDS.get(name)
+        violation = Violation(
+            self.path(error.instance_path),
+            _rule(kind, error.schema_path),
+            pointer(tuple(error.schema_path)),
+            words(kind) if words else self._about_keys(kind),
+        )
+        if words and name not in _OF_THE_RECORD:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[where] = demand
-        return demand
+            self._known[key] = violation
+        return violation
 
     def _about_keys(self, kind: Any) -> str:
         match kind:
@@ -98,6 +98,8 @@ def _rule(kind: Any, schema_path: list[str | int]) -> str:
     return last if isinstance(last, str) and last in _RENAMED else str(kind.name)
 
 
+_OF_THE_RECORD: Final = frozenset(("Required", "Custom", "UnevaluatedItems", "AdditionalItems"))
+"""One place, several messages: which key is missing, how many items are too many."""
 _RENAMED: Final = frozenset(("dependentRequired", "dependencies", "minContains", "maxContains"))
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from ray_pipeline.contracts.shape import Field, Json, ListOf, Record, Text
 from ray_pipeline.contracts.verdicts import exact
+from ray_pipeline.contracts.verdicts.convert import holds_open
 from ray_pipeline.contracts.verdicts.duplicate_keys import count_keys, key_counter, keys_written
 from ray_pipeline.contracts.verdicts.prescan import LOOK, Suspicion, has_long_literals, prescan, sizes_of
 
@@ -81,7 +82,9 @@ def test_a_counter_counts_the_keys_of_valid_records_of_its_shape() -> None:
         {"j": {"a": [{"b": 1}]}, "r": {"deep": {"c": "x"}}},
     ]
     for shape, record in zip(shapes, records, strict=True):
-        assert key_counter(shape)(record) == count_keys(record) == keys_written(json.dumps(record).encode())  # type: ignore[arg-type]
+        assert count_keys(record) == keys_written(json.dumps(record).encode())
+        counted = key_counter(shape)(record)  # type: ignore[arg-type]
+        assert counted < count_keys(record) if holds_open(shape) else counted == count_keys(record)  # type: ignore[arg-type]
 
 
 def test_depth_counts_brackets_outside_strings_only() -> None:
