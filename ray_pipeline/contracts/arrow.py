@@ -26,6 +26,7 @@ LANDED_TIMESTAMP = pa.timestamp("us", tz="UTC")
 def landing_schema(shape: RootShape) -> pa.Schema:
     """Return the columns that a record lands in, without ours (``_topic`` and so on).
 
+    >>> from ray_pipeline.contracts.shape import Field
     >>> landing_schema(Record((Field("at", Timestamp()), Field("qty", Integer(32))), open=True))
     at: timestamp[us, tz=UTC]
     qty: int32

@@ -241,7 +241,7 @@ class _Reader:
         schema = found.contents
         if isinstance(schema, dict) and schema.get("$schema", self._metaschema) != self._metaschema:
             return None
-        written = self._as_written(urljoin(place.base, reference))
+        written = self._as_written(_address(place.base, reference))
         return _Place(written if written == schema else schema, found.resolver.base_uri, place.references | {step})
 
     def _as_written(self, address: str) -> object:
@@ -255,6 +255,11 @@ class _Reader:
             else:
                 found = _mapping(found).get(name)
         return found
+
+
+def _address(base: str, reference: str) -> str:
+    """Resolve a reference; ``urljoin`` alone knows no ``urn:``."""
+    return base.partition("#")[0] + reference if reference.startswith("#") else urljoin(base, reference)
 
 
 def _registry(

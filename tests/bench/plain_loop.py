@@ -1,5 +1,7 @@
 """The loop that a team writes by hand: one consumer, orjson, jsonschema-rs, Parquet, dead letters; at least once.
 
+``share`` is ``k/n``: this process is number k of n that divide the partitions among them.
+
 It keeps no log and no order of commits, lands what ``pyarrow`` makes of the values, and stops at the first record
 that its libraries cannot take (a tombstone, an integer past 64 bits). It is the yardstick, not a rival.
 """
@@ -18,12 +20,13 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from ray_pipeline.contracts.load import load_contract
 
 
-def main(bootstrap: str, topic: str, contract_file: str, folder: str, columns: str) -> None:
+def main(bootstrap: str, topic: str, contract_file: str, folder: str, columns: str, share: str) -> None:
     contract = load_contract(contract_file)
     validator = jsonschema_rs.validator_for(contract.json_schema, validate_formats=True)
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "plain", "enable.partition.eof": True})
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 5, "compression.type": "zstd"})
-    partitions = list(consumer.list_topics(topic).topics[topic].partitions)
+    number, of = (int(part) for part in share.split("/"))
+    partitions = list(consumer.list_topics(topic).topics[topic].partitions)[number::of]
     consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     ended, read, files, rows, raw = 0, 0, 0, [], []
     while ended < len(partitions):
@@ -46,7 +49,7 @@ def main(bootstrap: str, topic: str, contract_file: str, folder: str, columns: s
                 raw.append(value)
         if max(len(rows), len(raw)) >= 100_000 or (ended == len(partitions) and (rows or raw)):
             table = pa.Table.from_pylist(rows) if columns == "pylist" else _read(raw, contract.read_schema)
-            pq.write_table(table, Path(folder) / f"{files}.parquet", compression="zstd")
+            pq.write_table(table, Path(folder) / f"{number}-{files}.parquet", compression="zstd")
             files, rows, raw = files + 1, [], []
     producer.flush(60)
     print(read)

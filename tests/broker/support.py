@@ -161,9 +161,13 @@ class Live:
         self._process.kill()
         self._process.wait(10)
 
+    def wait_for_exit(self, seconds: float) -> None:
+        """Raise ``subprocess.TimeoutExpired`` where it goes on for so long."""
+        self._process.wait(seconds)
+
     def wait(self, seconds: float = 60.0) -> Done:
         try:
-            self._process.wait(seconds)
+            self.wait_for_exit(seconds)
         except subprocess.TimeoutExpired:
             said = f"{self.out}\n{self.err}"
             self.kill()

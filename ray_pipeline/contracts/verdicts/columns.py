@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
@@ -31,6 +32,8 @@ _BYTES: Final = 64_000_000
 """A block ends at whichever comes first: small enough that one odd row costs its neighbours little."""
 _WHITESPACE: Final = " \t\r\n"
 _EMPTY: Final = b"{}"
+_MINUS_ZERO: Final = re.compile(rb"-0[\]},\s]")
+"""An integer literal that a parser of integers reads as 0, and Arrow in a column of doubles as -0.0."""
 _STRICT, _LOOSE, _ONE_BY_ONE = range(3)
 """Ways to read a block, from fast to slow."""
 _PATIENCE: Final = 16
@@ -127,7 +130,8 @@ class Lander:
         parts: list[bytes] = []
         for position, text, is_long in zip(positions, texts, has_long_literals(texts), strict=True):
             try:
-                parts.append(self._converted(text, block.odd[position], is_long))
+                literal = is_long or _MINUS_ZERO.search(text) is not None
+                parts.append(self._converted(text, block.odd[position], literal))
             except RefusedError:
                 block.refused.add(position)
                 parts.append(_EMPTY)

@@ -164,6 +164,8 @@ def number(value: Any) -> float:
     if value.__class__ is exact.Literal:
         if not value.lstrip("-").isdigit():
             return _finite(float(value))
+        if value == "-0":
+            return -0.0  # as Arrow reads it
         value = int(value) if len(value) <= exact.LONGEST else _INFINITY
     elif value.__class__ is not int:
         raise RefusedError(codes.MISMATCH, "not a number")

@@ -32,6 +32,9 @@ class Doubled(dict[str, Any]):
     keys_twice: tuple[str, ...] = ()
 
 
+_CONTAINERS = frozenset((dict, list, Doubled))
+
+
 class Literal(str):
     """A number as it was written."""
 
@@ -61,16 +64,14 @@ def read_literals(text: str) -> Any:
 
 def doubled_keys(text: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield the path of each object that names a key twice in a sound text, and the key."""
-    value = json.loads(text, object_pairs_hook=_object)
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    root = json.loads(text, object_pairs_hook=_object)
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), root)] if root.__class__ in _CONTAINERS else []
     while waiting:
         path, node = waiting.pop()
-        if isinstance(node, Doubled):
+        if node.__class__ is Doubled:
             yield from ((path, key) for key in node.keys_twice)
-        if isinstance(node, dict):
-            waiting.extend(((*path, key), item) for key, item in node.items())
-        elif isinstance(node, list):
-            waiting.extend(((*path, index), item) for index, item in enumerate(node))
+        members = enumerate(node) if node.__class__ is list else node.items()
+        waiting.extend([((*path, step), item) for step, item in members if item.__class__ in _CONTAINERS])
 
 
 def depth(text: bytes) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -15,6 +15,7 @@ from ray_pipeline.types import Violation
 
 from . import codes, exact
 from .columns import Lander
+from .convert import holds_open
 from .duplicate_keys import count_keys, key_counter, keys_written, most_items
 from .names import names_in
 from .prescan import LOOK, Indices, Suspicion, prescan, sizes_of
@@ -36,6 +37,10 @@ _NUMBER_STARTS: Final = frozenset("-0123456789")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
+_Found = int | tuple[Any] | None
+"""What the fast pass found: a valid record's keys, an invalid record, or nothing that it could parse."""
+
+
 class RecordJudge:
     """The compiled form of one contract. Build it once; it is used from one thread per method."""
 
@@ -52,6 +57,7 @@ class RecordJudge:
         )
         self._explainer = Explainer(names_in(contract.json_schema, *contract.resources.values()))
         self._count = key_counter(contract.shape)
+        self._counts_all = not holds_open(contract.shape)
         self._lander = Lander(contract.shape, contract.sub_microseconds, self._explainer)
         self._max_depth = min(self._limits.max_depth, _DEEPEST)
         self._suspicion = Suspicion(
@@ -79,9 +85,9 @@ class RecordJudge:
         odd: set[int] = set()
         with _collector_off():
             for start in range(0, len(values), _BATCH):
-                for index, keys in self._doubtful(values[start : start + _BATCH]):
+                for index, bound, found in self._doubtful(values[start : start + _BATCH]):
                     position = start + index
-                    reasons, is_odd = self._look(values[position], keys)
+                    reasons, is_odd = self._look(values[position], bound, found)
                     if reasons:
                         valid[position] = False
                         violations[position] = reasons
@@ -89,21 +95,21 @@ class RecordJudge:
                         odd.add(position)
         return Judgement(values, valid, violations, frozenset(odd))
 
-    def _doubtful(self, values: Sequence[bytes | None]) -> Iterator[tuple[int, int]]:
-        """Yield the index of each value that is not proven valid, and how many keys its text may hold."""
+    def _doubtful(self, values: Sequence[bytes | None]) -> Iterator[tuple[int, int, _Found]]:
+        """Yield each value that is not proven valid: index, bound of keys, what was found in it."""
         texts, sizes = self._parseable(values)
         bounds = prescan(texts, sizes, self._suspicion)
         if LOOK in bounds:
             safe = [index for index, bound in enumerate(bounds) if bound != LOOK]
-            counted = [0] * len(bounds)
-            for index, count in zip(safe, self._counts([texts[index] for index in safe]), strict=True):
-                counted[index] = count
+            found: list[_Found] = [None] * len(bounds)
+            for index, one in zip(safe, self._found([texts[index] for index in safe]), strict=True):
+                found[index] = one
         else:
-            counted = self._counts(texts)
-        if counted != bounds:
-            for index, (count, bound) in enumerate(zip(counted, bounds, strict=True)):
-                if count != bound:
-                    yield index, bound
+            found = self._found(texts)
+        if found != bounds:
+            for index, (one, bound) in enumerate(zip(found, bounds, strict=True)):
+                if one != bound:
+                    yield index, bound, one
 
     def _parseable(self, values: Sequence[bytes | None]) -> tuple[Sequence[bytes], Indices]:
         """Return texts in place of values: an empty one where there is nothing to parse, or too much."""
@@ -117,40 +123,44 @@ class RecordJudge:
         texts = [b"" if value is None or len(value) > most else value for value in values]
         return texts, sizes_of(texts)
 
-    def _counts(self, texts: Sequence[bytes]) -> list[int]:
-        """Count the keys of each text that is valid by the schema; 0 for the others, and a bound is never 0.
+    def _found(self, texts: Sequence[bytes]) -> list[_Found]:
+        """Parse and judge: the number of keys of a valid record, and an invalid one itself.
 
-        Parsed records live no longer than this line.
+        A valid record lives no longer than its place in this line.
         """
         is_valid, loads, count = self._validator.is_valid, orjson.loads, self._count
         try:
-            return [is_valid(record := loads(text)) and count(record) for text in texts]
+            return [count(record) if is_valid(record := loads(text)) else (record,) for text in texts]
         except ValueError:  # one text is no JSON: go on one by one
-            return [self._count_one(text) for text in texts]
+            return [self._found_one(text) for text in texts]
 
-    def _count_one(self, text: bytes) -> int:
+    def _found_one(self, text: bytes) -> _Found:
         try:
             record = orjson.loads(text)
         except ValueError:
-            return 0
-        return self._count(record) if self._validator.is_valid(record) else 0
+            return None
+        return self._count(record) if self._validator.is_valid(record) else (record,)
 
-    def _look(self, value: bytes | None, bound: int) -> tuple[tuple[Violation, ...], bool]:
+    def _look(self, value: bytes | None, bound: int, found: _Found) -> tuple[tuple[Violation, ...], bool]:
         """Return everything that is wrong with one value; or nothing, and whether Arrow could round it."""
         if value is None:
             return _one(codes.TOMBSTONE, "a tombstone: the value is null"), False
+        if isinstance(found, int):  # valid by the schema, if no key is doubled
+            return self._doubled(value, bound), False
         if len(value) > self._limits.max_bytes:
             return _one(codes.TOO_LARGE, f"{len(value)} bytes; the cap is {self._limits.max_bytes}"), False
         if bound == LOOK and self._is_too_deep(value):
             return _one(codes.TOO_DEEP, f"nested deeper than {self._max_depth}"), False
         try:
-            record, is_exact = self._parse(value, bound)
+            record, is_exact = (found[0], False) if found else self._parse(value, bound)
         except exact.NumberTooLongError:
             return _one(codes.NUMBER_TOO_LONG, f"a number of more than {exact.LONGEST} digits, written out"), False
         except ValueError as error:
             return _unreadable(value, error), False
-        if reason := self._too_much(value, record) or self._doubled(value, record, bound):
-            return reason, False
+        if reasons := self._too_much(value, record):
+            return reasons, False
+        if count_keys(record) != bound and (reasons := self._doubled(value, bound)):
+            return reasons, False
         if self._objects_only and not isinstance(record, dict):
             return _one(codes.NOT_OBJECT, "a record of this contract is a JSON object"), False
         reasons = self._explainer.explain(self._validator.iter_errors(record))
@@ -187,10 +197,13 @@ class RecordJudge:
             return _one(codes.TOO_MANY_ITEMS, f"an array of more than {self._limits.max_items} items")
         return ()
 
-    def _doubled(self, value: bytes, record: Any, bound: int) -> tuple[Violation, ...]:
-        if count_keys(record) == (keys_written(value) if bound == LOOK else bound):
-            return ()
-        found = exact.doubled_keys(exact.read(value.decode()))
+    def _doubled(self, value: bytes, bound: int) -> tuple[Violation, ...]:
+        """Name the keys that stand twice. Counting again is cheaper than looking, and mostly enough."""
+        if not self._counts_all or bound == LOOK:
+            with suppress(ValueError):
+                if count_keys(orjson.loads(value)) == (keys_written(value) if bound == LOOK else bound):
+                    return ()
+        found = exact.doubled_keys(value.decode())
         return tuple(
             Violation(self._explainer.path(path), codes.DUPLICATE_KEY, "", f"{self._explainer.key(key)} is named twice")
             for path, key in sorted(found, key=repr)[:MOST]
