@@ -101,20 +101,21 @@ def print_table(report: DemoReport) -> None:
     width = min(console.width, TABLE_WIDTH)
     table = Table(title="What became of every record", title_justify="left")
     table.add_column("topic")
-    for column in ("read", "landed", "dead-lettered"):
+    for column in ("read", "landed", "dead-lettered", "records/s"):
         table.add_column(column, justify="right")
     table.add_column("dead letters by rule")
     for name, counts in report.ingested.datasets.items():
         rules = sorted(counts.by_rule.items(), key=lambda item: (-item[1], item[0]))
         # A rule and its number stay on one line: textwrap breaks at spaces only.
         text = textwrap.fill(
-            ", ".join(f"{rule}~{number}" for rule, number in rules), width - 51, break_on_hyphens=False
+            ", ".join(f"{rule}~{number}" for rule, number in rules), width - 63, break_on_hyphens=False
         )
         table.add_row(
             name,
             f"{counts.read:,}",
             f"{counts.landed:,}",
             f"{counts.dead_lettered:,}",
+            f"{counts.read / report.ingested.seconds:,.0f}",
             text.replace("~", " "),
         )
     console.print(table, width=width)

@@ -88,12 +88,17 @@ def explain_end(report: IngestReport) -> None:
                 f"{name}: {counts.pending_dead_letters} dead letters are committed but not in the dead-letter topic "
                 "yet; the next run writes them"
             )
+    if report.uncommitted and not report.aborted:
+        note(
+            f"{report.uncommitted:,} offsets were read and could not be committed before the end; nothing is lost: the "
+            "next run reads them again"
+        )
     if report.aborted:
         note("ended at once: what was not committed is read again by the next run")
 
 
 class progress_printer:  # noqa: N801  reads as the context manager it is
-    """A bar on a terminal, a plain line every ten seconds elsewhere."""
+    """A bar on a terminal; elsewhere a plain line at each turn of the run, and every ten seconds."""
 
     def __enter__(self) -> Callable[[RunReport], None]:
         self._steps = self._bar() if watched() else self._lines()
@@ -105,11 +110,12 @@ class progress_printer:  # noqa: N801  reads as the context manager it is
 
     @staticmethod
     def _lines() -> Generator[None, RunReport, None]:
-        last = time.monotonic()
+        last, state = 0.0, ""
         while True:
             report = yield
-            if time.monotonic() - last >= PLAIN_SECONDS and report.partitions:
-                last = time.monotonic()
+            changed = report.state.value != state
+            if report.partitions and (changed or time.monotonic() - last >= PLAIN_SECONDS):
+                last, state = time.monotonic(), report.state.value
                 note(in_words(report))
 
     @staticmethod

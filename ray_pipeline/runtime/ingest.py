@@ -14,7 +14,7 @@ import ray
 
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.runtime.ray_session import ray_session
-from ray_pipeline.runtime.reports import PartitionReport, RunReport, RunState
+from ray_pipeline.runtime.reports import PartitionReport, PartitionState, RunReport, RunState
 from ray_pipeline.runtime.settings import RunSettings
 from ray_pipeline.runtime.stop_signals import Stop, stop_signals
 from ray_pipeline.runtime.wiring import Totals, check_parts, load_contracts, open_lake, read_totals
@@ -60,11 +60,13 @@ class IngestReport:
     """From the first actor's start to the last commit."""
     stopped: tuple[PartitionReport, ...] = ()
     aborted: bool = False
+    uncommitted: int = 0
+    """Offsets that were read and that the drain could not commit: the store was away, or an actor died in it."""
 
     @property
     def outcome(self) -> Outcome:
         """HELD: all is committed. BROKEN: a breaker stopped a partition. UNKNOWN: something else is in the way."""
-        if self.aborted or any(p.reason != "bad-share" for p in self.stopped):
+        if self.aborted or self.uncommitted or any(p.reason != "bad-share" for p in self.stopped):
             return Outcome.UNKNOWN
         if self.stopped:
             return Outcome.BROKEN
@@ -138,6 +140,7 @@ def ingest(
         seconds,
         final.stopped,
         stop.abort.is_set(),
+        sum(max(0, p.position - p.committed) for p in final.partitions if p.state is not PartitionState.STOPPED),
     )
 
 

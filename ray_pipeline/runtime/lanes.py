@@ -77,6 +77,8 @@ class Lane:
     committed_all: bool = False
     """Leaving, and nothing is left to commit: only dead letters may still be on their way."""
     projecting: Future[None] | None = None
+    dead_letter_trouble: str = ""
+    """What was last said about its dead-letter topic."""
 
     def report(self) -> PartitionReport:
         """Return where it stands."""
@@ -161,6 +163,7 @@ class Lanes:
     def settle(self) -> None:
         """Commit what is due, and have dead letters written."""
         for lane in list(self._lanes.values()):
+            self._tell_of_dead_letters(lane)
             if lane.state is PartitionState.READING:
                 self._attempt(lane, lambda lane=lane: self._settle(lane))  # type: ignore[misc]
 
@@ -192,6 +195,17 @@ class Lanes:
             self._harvest(lane)
             if lane.owner.pending_dead_letters:
                 lane.projecting = self._pool.submit(lane.owner.project)
+
+    def _tell_of_dead_letters(self, lane: Lane) -> None:
+        """Say once why the dead-letter topic lags, and once that it goes on."""
+        trouble = lane.owner.dead_letter_trouble
+        if bool(trouble) != bool(lane.dead_letter_trouble):
+            self._say(
+                f"{lane.topic_partition}: dead letters wait, good data does not: {trouble}"
+                if trouble
+                else f"{lane.topic_partition}: the dead-letter topic takes records again"
+            )
+            lane.dead_letter_trouble = trouble
 
     def _committed(self, lane: Lane) -> None:
         lane.failures = 0

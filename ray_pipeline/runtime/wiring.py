@@ -59,8 +59,6 @@ def check_parts(config: PipelineConfig, *, say: Callable[[str], None]) -> None:
     admin = open_admin(config)
     for dataset in config.datasets.values():
         described = admin.describe(dataset.topic)
-        if not admin.supports_transactions():
-            continue  # the embedded broker makes topics at the first record
         try:
             admin.describe(dataset.dead_letter_topic)
         except SourceDeniedError:

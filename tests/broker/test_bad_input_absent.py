@@ -47,7 +47,6 @@ def test_each_absent_part_is_named_in_one_sentence(make_site, secure_kafka):
     ended = {name: live.wait(45) for name, live in runs.items()}
     assert time.monotonic() - began < 40
     said = {name: done.err.strip().splitlines() for name, done in ended.items()}
-    print(said)
     assert {name: (done.code, len(said[name])) for name, done in ended.items()} == dict.fromkeys(wrong, (3, 1)), said
     parts = {
         "kafka": "no answer from Kafka at 127.0.0.1",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ray_pipeline.types import Headers, Offset, RecordBatch, TopicPartition
@@ -43,7 +43,7 @@ def record_batch(at: TopicPartition, start: Offset, end: Offset, epoch: int | No
         start=start,
         end=end,
         offsets=[record.offset() for record in records],
-        timestamps=_timestamps(record.timestamp() for record in records),
+        timestamps=_timestamps([record.timestamp() for record in records]),
         keys=[record.key() for record in records],
         values=[record.value() for record in records],
         headers=headers,
@@ -51,7 +51,7 @@ def record_batch(at: TopicPartition, start: Offset, end: Offset, epoch: int | No
     )
 
 
-def _timestamps(pairs: Iterable[tuple[int, int]]) -> list[int]:
+def _timestamps(pairs: Sequence[tuple[int, int]]) -> list[int]:
     return [moment if kind != _TIMESTAMP_MISSING else -1 for kind, moment in pairs]
 
 

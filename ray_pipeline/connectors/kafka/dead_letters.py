@@ -66,8 +66,13 @@ def event_id(source: TopicPartition, offset: Offset, contract: ContractRef) -> s
     >>> event_id(TopicPartition("departures", 0), 7, ContractRef("c", "1", "ab"))
     'f825e9d8b488a7bd0b02d3e8e275ddd5'
     """
-    name = json.dumps([source.topic, source.partition, offset, contract.digest])
+    name = f"[{_quoted(source.topic)}, {source.partition}, {offset}, {_quoted(contract.digest)}]"
     return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=256)
+def _quoted(text: str) -> str:
+    return json.dumps(text)
 
 
 def _reasons(letter: DeadLetter, original: Headers, violations_limit: int = VIOLATIONS_LIMIT_BYTES) -> Headers:
