@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -78,13 +79,20 @@ def _violations_array(violations: Sequence[tuple[Violation, ...]]) -> pa.Array:
         flat.extend(reasons)
         offsets.append(len(flat))
     columns = [
-        _texts([violation.pointer for violation in flat]),
+        _texts([_pointer(violation.path) for violation in flat]),
         _texts([violation.rule for violation in flat]),
         _texts([violation.schema_path for violation in flat]),
         _texts([violation.message for violation in flat]),
     ]
     items = pa.StructArray.from_arrays(columns, fields=list(_VIOLATION))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items)
+
+
+@lru_cache(maxsize=10_000)
+def _pointer(path: tuple[str | int, ...]) -> str:
+    # Bad records come in runs that break the same rule in the same place. 1, 1.0 and True are no confusion here: a
+    # path holds names and positions only.
+    return Violation(path, "", "", "").pointer
 
 
 def _texts(texts: list[str]) -> pa.Array:

@@ -71,8 +71,9 @@ def headers_array(headers: Sequence[Headers]) -> pa.Array:
     keys: list[str] = []
     values: list[bytes | None] = []
     for one in headers:
-        keys.extend(key for key, _ in one)
-        values.extend(value for _, value in one)
+        if one:
+            keys.extend([key for key, _ in one])
+            values.extend([value for _, value in one])
         offsets.append(len(keys))
     pairs = pa.StructArray.from_arrays([pa.array(keys, pa.string()), pa.array(values, pa.binary())], ["key", "value"])
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pairs)

@@ -46,10 +46,16 @@ class _Member:
         self.report: WorkerReport | None = None
         self.call: Any = None
         self.configuring = False
+        self.told: set[TopicPartition] = set()
 
     @property
     def holds(self) -> set[TopicPartition]:
         return {p.topic_partition for p in self.report.partitions} if self.report else set()
+
+    @property
+    def may_hold(self) -> set[TopicPartition]:
+        """What it holds, and what it was told to take and does not report yet."""
+        return self.holds | self.told
 
 
 class Supervisor:
@@ -203,7 +209,7 @@ class Supervisor:
             self._register_trouble = False
 
     def _ask(self, drain: bool) -> None:
-        held = {tp: member.name for member in self._members.values() for tp in member.holds}
+        held = {tp: member.name for member in self._members.values() for tp in member.may_hold}
         given = spread(self._partitions, [m.name for m in self._members.values() if m.alive], held)
         for member in self._members.values():
             if member.call is None:
@@ -213,6 +219,7 @@ class Supervisor:
                     for tp, name in given.items()
                     if name == member.name and held.get(tp, name) == name
                 }
+                member.told = set(mine)
                 member.call = member.handle.reconcile.remote(Assignment(self._number, mine, drain))
         calls = {member.call: member for member in self._members.values()}
         ready, _ = ray.wait(list(calls), num_returns=len(calls), timeout=TICK_SECONDS)
@@ -258,6 +265,7 @@ class Supervisor:
         for tp in member.holds:
             self._back_to_commit(tp)
         member.alive, member.report = False, None
+        member.told.clear()
 
     def _back_to_commit(self, tp: TopicPartition) -> None:
         """What was read and not committed is read again, by whoever gets the partition next."""
