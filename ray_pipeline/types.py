@@ -92,6 +92,15 @@ class RecordBatch:
         return len(self.offsets)
 
 
+def json_pointer(path: tuple[str | int, ...]) -> str:
+    """Write a path as a JSON pointer (RFC 6901).
+
+    >>> json_pointer(("lines", 3, "a/b"))
+    '/lines/3/a~1b'
+    """
+    return "".join(["/" + str(part).replace("~", "~0").replace("/", "~1") for part in path])
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """One reason a record breaks its contract."""
@@ -107,12 +116,8 @@ class Violation:
 
     @property
     def pointer(self) -> str:
-        """The path as a JSON pointer (RFC 6901).
-
-        >>> Violation(("lines", 3, "a/b"), "type", "", "").pointer
-        '/lines/3/a~1b'
-        """
-        return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in self.path)
+        """The path as a JSON pointer."""
+        return json_pointer(self.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ray_pipeline.runtime.status import PartitionStanding, PipelineStatus
 
 TITLES = ("dataset", "partition", "committed", "lag", "rows", "dead letters", "last commit", "owner", "state")
+_DAYS_SAY_LITTLE = 100 * 86_400.0
 _RIGHT = frozenset(("partition", "committed", "lag", "rows", "dead letters", "last commit"))
 
 
@@ -99,10 +100,17 @@ def _cells(partition: PartitionStanding) -> tuple[str, ...]:
         _number(partition.lag),
         f"{partition.rows:,}",
         f"{partition.dead_letters:,}",
-        in_words(partition.commit_age_seconds),
+        _last_commit(partition),
         visible(partition.owner),
         visible(state),
     )
+
+
+def _last_commit(partition: PartitionStanding) -> str:
+    """Return how long ago it was; the day where that says more, as after a replay of old events."""
+    if partition.committed_at and (partition.commit_age_seconds or 0.0) > _DAYS_SAY_LITTLE:
+        return partition.committed_at[:10]
+    return in_words(partition.commit_age_seconds)
 
 
 def _number(value: int | None) -> str:

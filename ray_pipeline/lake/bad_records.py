@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from ray_pipeline.lake.rows import HEADERS, TIMESTAMP, constant, headers_array, timestamps
-from ray_pipeline.types import BadRecord, ContractRef, TopicPartition, Violation
+from ray_pipeline.types import BadRecord, ContractRef, TopicPartition, Violation, json_pointer
 
 _VIOLATION = pa.struct([pa.field(name, pa.string()) for name in ("path", "rule", "schema_path", "message")])
 BAD_SCHEMA = pa.schema(
@@ -88,11 +88,8 @@ def _violations_array(violations: Sequence[tuple[Violation, ...]]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), items)
 
 
-@lru_cache(maxsize=10_000)
-def _pointer(path: tuple[str | int, ...]) -> str:
-    # Bad records come in runs that break the same rule in the same place. 1, 1.0 and True are no confusion here: a
-    # path holds names and positions only.
-    return Violation(path, "", "", "").pointer
+# Bad records come in runs that break the same rule in the same place.
+_pointer = lru_cache(maxsize=10_000)(json_pointer)
 
 
 def _texts(texts: list[str]) -> pa.Array:

@@ -1,4 +1,4 @@
-"""The names of all metrics, and the one place that sets them. Ray exports each as ``ray_<name>``."""
+"""The names of all metrics, and the one place that sets them; Ray puts ``ray_`` in front of each."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ray_pipeline.types import TopicPartition
 TAGS = ("pipeline", "topic", "partition")
 
 COUNTERS: Mapping[str, str] = {
-    "ray_pipeline_records": "Records read and judged",
-    "ray_pipeline_bad_records": "Records that their contract refused",
+    "pipeline_records": "Records read and judged",
+    "pipeline_bad_records": "Records that their contract refused",
 }
 GAUGES: Mapping[str, str] = {
-    "ray_pipeline_position": "Next offset to read",
-    "ray_pipeline_committed": "Next offset after the last commit",
-    "ray_pipeline_pending_dead_letters": "Committed bad records that are not in the dead-letter topic yet",
-    "ray_pipeline_stopped": "1 while the partition waits for a person",
+    "pipeline_position": "Next offset to read",
+    "pipeline_committed": "Next offset after the last commit",
+    "pipeline_pending_dead_letters": "Committed bad records that are not in the dead-letter topic yet",
+    "pipeline_stopped": "1 while the partition waits for a person",
 }
 
 

@@ -34,6 +34,7 @@ _WHITESPACE: Final = " \t\r\n"
 _EMPTY: Final = b"{}"
 _MINUS_ZERO: Final = re.compile(rb"-0[\]},\s]")
 """An integer literal that a parser of integers reads as 0, and Arrow in a column of doubles as -0.0."""
+_EXPONENT: Final = re.compile(rb"[0-9][eE]\+?[0-9]")
 _STRICT, _LOOSE, _ONE_BY_ONE = range(3)
 """Ways to read a block, from fast to slow."""
 _PATIENCE: Final = 16
@@ -50,15 +51,23 @@ class _Block:
     refused: set[int] = field(default_factory=set)
     """Positions in ``rows``."""
     truncated: list[Positions] = field(default_factory=list)
+    judged_again: dict[int, tuple[Violation, ...]] = field(default_factory=dict)
+    """Refused positions whose integers, which a double rounds, break the contract after all."""
 
 
 class Lander:
     """Lands the valid records of one shape."""
 
-    def __init__(self, shape: RootShape, sub_microseconds: str, explainer: Explainer) -> None:
+    def __init__(
+        self,
+        shape: RootShape,
+        sub_microseconds: str,
+        explainer: Explainer,
+        explain_exactly: Callable[[bytes], tuple[Violation, ...]],
+    ) -> None:
         self._shape = shape
         self._truncate = sub_microseconds == "truncate"
-        self._explainer = explainer
+        self._explainer, self._explain_exactly = explainer, explain_exactly
         self._landing = landing_schema(shape)
         self._reader = Reader(shape)
         self._convert = converter(shape)
@@ -77,8 +86,10 @@ class Lander:
         for number, block in enumerate(_blocks(judgement)):
             table, way = self._land(block, first if number % _PATIENCE == 0 else way)
             for position in sorted(block.refused):
-                violations[block.rows[position]] = tuple(self.refusals(block.texts[position])) or (
-                    Violation((), codes.MISMATCH, "", "valid, but not of its columns' types"),
+                violations[block.rows[position]] = (
+                    block.judged_again.get(position)
+                    or tuple(self.refusals(block.texts[position]))
+                    or (Violation((), codes.MISMATCH, "", "valid, but not of its columns' types"),)
                 )
             truncated += sum(int(np.isin(lost, list(block.refused), invert=True).sum()) for lost in block.truncated)
             rows.extend(_kept(block))
@@ -131,12 +142,24 @@ class Lander:
         for position, text, is_long in zip(positions, texts, has_long_literals(texts), strict=True):
             try:
                 literal = is_long or _MINUS_ZERO.search(text) is not None
+                if (
+                    self._reader.has_integers
+                    and (is_long or _EXPONENT.search(text))
+                    and exact.has_rounded_integers(text)
+                ):
+                    self._judge_again(text, position, block)
                 parts.append(self._converted(text, block.odd[position], literal))
             except RefusedError:
                 block.refused.add(position)
                 parts.append(_EMPTY)
         table = self._reader.full(parts)
         return self._read_what_can_be(parts, positions, block) if table is None else table
+
+    def _judge_again(self, text: bytes, position: int, block: _Block) -> None:
+        """Refuse an integer that was judged as the nearest double, and would land as what it is."""
+        if reasons := self._explain_exactly(text):
+            block.judged_again[position] = reasons
+            raise RefusedError(reasons[0].rule)
 
     def _converted(self, text: bytes, is_odd: bool, is_long: bool) -> bytes:
         """Return the text if Arrow reads it exactly; else one that says the same and that it does."""

@@ -19,6 +19,7 @@ LONGEST = 4300
 
 _EXACT_DOUBLES = 2**53
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_DECIMAL = re.compile(rb"-?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -41,15 +42,15 @@ class Literal(str):
     __slots__ = ()
 
 
-def read(text: str) -> Any:
+def read(text: str, *, whole: bool = True) -> Any:
     """Read with exact integers and, where a double would be infinite, exact decimals.
 
-    Raises ValueError for what is no JSON text.
+    With ``whole`` 1e18 is an integer, too; draft 4 says that it is none. Raises ValueError for what is no JSON text.
     """
     value = json.loads(
         text,
         parse_int=_integer,
-        parse_float=_number,
+        parse_float=_number if whole else _fraction,
         parse_constant=_no_constant,
     )
     if _SURROGATE.search(text):
@@ -94,12 +95,36 @@ def _integer(literal: str) -> int:
 def _number(literal: str) -> float | int | Decimal:
     """A double, like everywhere; but exact where the double is infinite or a rounded integer."""
     value = float(literal)
-    if abs(value) <= _EXACT_DOUBLES:
+    if abs(value) < _EXACT_DOUBLES:  # 2^53 itself may stand for 2^53 + 1
         return value
     exact = decimal(literal)
     if exact == exact.to_integral_value() and abs(value) != float("inf"):
         return int(exact)
     return exact if abs(value) == float("inf") else value
+
+
+def _fraction(literal: str) -> float | Decimal:
+    value = float(literal)
+    return decimal(literal) if abs(value) == float("inf") else value
+
+
+def has_rounded_integers(text: bytes) -> bool:
+    """Say whether an integer may be written as a decimal that a double rounds.
+
+    >>> has_rounded_integers(b'[9007199254740993.0]'), has_rounded_integers(b'[1.0, 1e18, 0.1]')
+    (True, False)
+    """
+    return any(_is_rounded(match.group().decode()) for match in _DECIMAL.finditer(text))
+
+
+def _is_rounded(literal: str) -> bool:
+    value = float(literal)
+    if abs(value) < _EXACT_DOUBLES:
+        return False
+    try:
+        return decimal(literal) != Decimal(value)
+    except NumberTooLongError:
+        return False
 
 
 def decimal(literal: str) -> Decimal:

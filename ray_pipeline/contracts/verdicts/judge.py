@@ -58,7 +58,8 @@ class RecordJudge:
         self._explainer = Explainer(names_in(contract.json_schema, *contract.resources.values()))
         self._count = key_counter(contract.shape)
         self._counts_all = not holds_open(contract.shape)
-        self._lander = Lander(contract.shape, contract.sub_microseconds, self._explainer)
+        self._whole = contract.draft != 4
+        self._lander = Lander(contract.shape, contract.sub_microseconds, self._explainer, self._explain_exactly)
         self._max_depth = min(self._limits.max_depth, _DEEPEST)
         self._suspicion = Suspicion(
             depth=self._max_depth,
@@ -172,6 +173,10 @@ class RecordJudge:
         is_odd = bound == LOOK and self._suspicion.doubles and _PAST_DOUBLE.search(value) is not None
         return reasons, is_odd
 
+    def _explain_exactly(self, value: bytes) -> tuple[Violation, ...]:
+        """Judge a sound record again, by the integers that it says and not by the nearest doubles."""
+        return self._explainer.explain(self._validator.iter_errors(exact.read(value.decode(), whole=self._whole)))
+
     def _is_too_deep(self, value: bytes) -> bool:
         brackets = value.count(b"[") + value.count(b"{")
         return brackets > self._max_depth and exact.depth(value) > self._max_depth
@@ -179,13 +184,13 @@ class RecordJudge:
     def _parse(self, value: bytes, bound: int) -> tuple[Any, bool]:
         """Parse, and say whether it took the exact reading."""
         if bound == LOOK and _PAST_PARSER.search(value):
-            return exact.read(value.decode()), True
+            return exact.read(value.decode(), whole=self._whole), True
         try:
             return orjson.loads(value), False
         except orjson.JSONDecodeError as error:
             # A number past the doubles is sound JSON; everything else that orjson refuses is not.
             if error.doc[error.pos : error.pos + 1] in _NUMBER_STARTS:
-                return exact.read(value.decode()), True
+                return exact.read(value.decode(), whole=self._whole), True
             raise
 
     def _too_much(self, value: bytes, record: Any) -> tuple[Violation, ...]:

@@ -85,7 +85,7 @@ class Verdicts:
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{index}</td><td><code>{escape(pointer(reason.path))}</code></td>"
+            f"<tr><td>{index}</td><td><code>{escape(reason.pointer)}</code></td>"
             f"<td><code>{escape(reason.rule)}</code></td><td>{escape(reason.message)}</td></tr>"
             for index, reason in self._first()
         )
@@ -98,14 +98,5 @@ class Verdicts:
         return f"<div>{head}<table><thead>{titles}</thead><tbody>{rows}</tbody></table>{more}</div>"
 
 
-def pointer(path: tuple[str | int, ...]) -> str:
-    """Write a path as a JSON pointer (RFC 6901).
-
-    >>> pointer(("lines", 3, "a/b"))
-    '/lines/3/a~1b'
-    """
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-
-
 def _sentence(reason: Violation) -> str:
-    return f"{pointer(reason.path) or '(record)'}: {reason.rule}: {reason.message}"
+    return f"{reason.pointer or '(record)'}: {reason.rule}: {reason.message}"

@@ -13,11 +13,10 @@ from typing import Any, Final
 import jsonschema_rs
 
 from ray_pipeline.contracts.keywords import RULES
-from ray_pipeline.types import Violation
+from ray_pipeline.types import Violation, json_pointer
 
 from .codes import MORE
 from .names import shown
-from .results import pointer
 
 MOST = 100
 """Violations kept per record; one more, ``record.more-violations``, says that there are others."""
@@ -63,7 +62,7 @@ class Explainer:
         violation = Violation(
             self.path(error.instance_path),
             _rule(kind, error.schema_path),
-            pointer(tuple(error.schema_path)),
+            json_pointer(tuple(error.schema_path)),
             words(kind) if words else self._about_keys(kind),
         )
         if words and name not in _OF_THE_RECORD:

@@ -8,9 +8,14 @@ import importlib
 import pytest
 
 _MODULES = [
-    "arrow", "json_schema_shape", "verdicts.duplicate_keys", "verdicts.exact", "verdicts.names", "verdicts.prescan",
-    "verdicts.results", "verdicts.times",
-]  # fmt: skip
+    "arrow",
+    "json_schema_shape",
+    "verdicts.duplicate_keys",
+    "verdicts.exact",
+    "verdicts.names",
+    "verdicts.prescan",
+    "verdicts.times",
+]
 
 
 @pytest.mark.parametrize("name", _MODULES)

@@ -242,3 +242,34 @@ def test_the_rows_of_columns_are_the_indices_of_the_values() -> None:
     assert landed.table["id"].to_pylist() == ["a", "c"]
     assert set(landed.violations) == {3}
     assert landed.table.schema == contract.landing_schema
+
+
+@pytest.mark.parametrize("literal", ["9007199254740993.0", "9.007199254740993e15", "9007199254740993"])
+@pytest.mark.parametrize("neighbour", ["0", "1.5", "9223372036854775807"])
+def test_an_integer_that_a_double_rounds_is_judged_as_what_it_is(literal, neighbour):
+    contract = bare(
+        {
+            "type": "object",
+            "properties": {"x": {"type": "integer", "maximum": 2**53, "multipleOf": 2}, "y": {}},
+            "additionalProperties": False,
+        }
+    )
+    text = f'{{"x":{literal},"y":{neighbour}}}'.encode()
+    assert rules(contract.validate([text])) == ["maximum", "multipleOf"]
+    verdicts = contract.validate([b'{"x":2.0,"y":0}', text, b'{"x":4,"y":1}'])
+    assert verdicts.valid == [True, False, True]
+    assert verdicts.table["x"].to_pylist() == [2, 4]
+
+
+@pytest.mark.parametrize("neighbour", ["0", "9223372036854775807", "123456789012345678901234567890"])
+@pytest.mark.parametrize("literal", ["1.0", "1e18", "9223372036854775807.0"])
+def test_in_draft_4_a_number_with_a_point_or_an_exponent_is_no_integer_whatever_stands_beside_it(literal, neighbour):
+    contract = bare(
+        {
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "type": "object",
+            "properties": {"x": {"type": "integer"}, "y": {}},
+            "additionalProperties": False,
+        }
+    )
+    assert rules(contract.validate([f'{{"x":{literal},"y":{neighbour}}}'.encode()])) == ["type"]
