@@ -25,7 +25,8 @@ demo: $(VENV)/.runtime ## the whole thing on real flights, on this machine: no s
 	$(BIN)/ray-pipeline demo
 
 test: $(VENV)/.dev ## every test that this machine can run, and one line on what it could not
-	$(BIN)/python -m pytest
+	$(BIN)/python -m tests.prepare
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check .

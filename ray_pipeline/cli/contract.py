@@ -32,7 +32,7 @@ def contract() -> None:
 def lint(
     paths: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PATH]...", help="Contracts, or folders of them; else those of the configuration."),
+        typer.Argument(metavar="PATH", help="Contracts, or folders of them; else those of the configuration."),
     ] = None,
     output: OutputOption = Output.TEXT,
     formats: FormatsOption = FormatsMode.ASSERT,
@@ -56,7 +56,7 @@ def lint(
     wrong = sum(not problem.warning for problem in problems)
     if output is Output.JSON:
         print_json({"files": len(files) - len(missing), "problems": [_as_json(problem) for problem in problems]})
-    else:
+    elif len(files) > len(missing):
         for problem in problems:
             print_line(visible(str(problem)))
         warnings = len(problems) - wrong
@@ -71,7 +71,7 @@ def lint(
 
 @app.command("show")
 def show(
-    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Contracts, or datasets of the configuration.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH", help="Contracts, or datasets of the configuration.")],
     output: OutputOption = Output.TEXT,
     formats: FormatsOption = FormatsMode.ASSERT,
     object_name: Annotated[

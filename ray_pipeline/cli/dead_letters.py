@@ -27,9 +27,7 @@ def dead_letters() -> None:
 
 @app.command("list")
 def list_(
-    datasets: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATASET]...", help="Some datasets; else all.")
-    ] = None,
+    datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Some datasets; else all.")] = None,
     rule: Annotated[
         str | None, typer.Option("--rule", help="Of the latest, only those that break this rule: required, type, …")
     ] = None,
@@ -54,8 +52,11 @@ def list_(
         print_line(f"{visible(name)}: {count(sum(rules.values()), 'dead letter')}")
         for key, number in rules.items():
             print_line(f"  {number:>10,}  {visible(key)}")
+    which = "latest" if rule is None else f"latest with {visible(rule)}"
     if found.latest:
-        print_line("latest" if rule is None else f"latest with {visible(rule)}")
+        print_line(f"{which}: dataset, partition, offset, published, reason")
+    elif limit and (rule is not None or partition is not None):
+        print_line(f"{which}: none")
     for letter in found.latest:
         print_line(f"  {_place(letter)}  {_reasons(letter)}")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .console import print_json, print_line
+from .console import note, print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
 
 
@@ -29,3 +29,5 @@ def files(
         return
     for uri in snapshot.uris():
         print_line(uri)
+    if not snapshot.uris():
+        note(f"{dataset}: nothing has landed yet; `ray-pipeline status` shows how far each partition is")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
@@ -69,8 +70,16 @@ def load(verb: Verb) -> Any:
         single = typer.Typer(add_completion=False)
         single.command()(found)
         found = single
-    command = typer.main.get_command(found)
+    command = _refilled(typer.main.get_command(found))
     command.name = verb.name
+    return command
+
+
+def _refilled(command: Any) -> Any:
+    """Take the docstrings' line ends out of the help pages, for typer keeps all but the first paragraph's."""
+    command.help = "\n\n".join(" ".join(text.split()) for text in cleandoc(command.help or "").split("\n\n"))
+    for one in getattr(command, "commands", {}).values():
+        _refilled(one)
     return command
 
 

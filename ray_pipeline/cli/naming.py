@@ -56,6 +56,8 @@ def _of_dataset(
         if config is not None:
             raise
         raise UsageError(f"no contract at {name}, and no configuration that would name a dataset so") from None
+    except UsageError as error:
+        raise UsageError(f"no file {name}, and no dataset: {error}") from None
     return dataset.contract, object_name or dataset.object
 
 

@@ -48,5 +48,8 @@ OutputOption = Annotated[
 ]
 FormatsOption = Annotated[
     FormatsMode,
-    typer.Option("--formats", help="Whether `format` decides (assert) or is only a note (annotate)."),
+    typer.Option(
+        "--formats",
+        help="Whether `format` decides (assert) or is only a note (annotate); dates and times of ODCS always decide.",
+    ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
 
@@ -62,10 +63,18 @@ def validate(
 def _refused(contract: DataContract, lines: list[Line]) -> list[tuple[int, tuple[Violation, ...]]]:
     verdicts = contract.validate([data for _, data in lines])
     return [
-        (number, violations)
+        (number, tuple(_unmeasured(violation, contract.limits.max_bytes) for violation in violations))
         for (number, _), valid, violations in zip(lines, verdicts.valid, verdicts.violations, strict=True)
         if not valid
     ]
+
+
+def _unmeasured(violation: Violation, cap: int) -> Violation:
+    """Say of a line that is too long only that: what was read of it is not all of it."""
+    from ray_pipeline.contracts.verdicts import codes
+
+    too_large = violation.rule == codes.TOO_LARGE
+    return replace(violation, message=f"more bytes than the cap of {cap}") if too_large else violation
 
 
 def _show_json(line: int, violations: tuple[Violation, ...]) -> None:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def verify(
-    datasets: Annotated[
-        list[str] | None, typer.Argument(metavar="[DATASET]...", help="Some datasets; else all.")
-    ] = None,
+    datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help="Some datasets; else all.")] = None,
     brokers: Annotated[
         bool, typer.Option("--brokers", help="Also compare the dead-letter topics with the bad files (I8).")
     ] = False,

@@ -97,6 +97,12 @@ class DataContract:
 
     def validate(self, records: Sequence[bytes]) -> Verdicts:
         """Judge every record and land the valid ones in one Arrow table, in order."""
+        given: object = records
+        if isinstance(given, bytes | str):
+            raise TypeError(f"records is {type(given).__name__}; give a list of records, each of them bytes")
+        for kind in set(map(type, records)) - {bytes, type(None)}:
+            if not issubclass(kind, bytes | bytearray):
+                raise TypeError(f"a record is bytes, as Kafka has it, not {kind.__name__}; encode it as JSON first")
         return self._judge_of_mine().validate(records)
 
     def judge(self, values: Sequence[bytes | None]) -> Judgement:

@@ -35,6 +35,7 @@ _PREFIX = (
     "checked: markers are there, and segments repeat their entries"
 )
 _TAIL = "entries that were cut off at a log's end show only where a segment still tells of them"
+_NOTHING = "no log was found: nothing is proven; is this the pipeline, and the store, of a run that committed?"
 _LOST = "is missing, though later objects of this log are there"
 _IMAGE = "a row counts as valid when some valid record lands as it; absent and null are one in Parquet"
 _QUICK = "verdicts were not judged again (quick): ranges, columns and recorded contracts were"
@@ -81,7 +82,10 @@ def verify(
         ledger.result("I10", _PREFIX),
         InvariantResult("I11", Status.NOT_CHECKED, note=_LIVE),
     ]
-    notes = () if ledger.counts.logs else ("no log was found: nothing is proven",)
+    notes: tuple[str, ...] = ()
+    if not ledger.counts.logs:
+        results = [InvariantResult(result.id, Status.NOT_CHECKED) for result in results]
+        notes = (_NOTHING,)
     return VerifyReport(pipeline, store.url, tuple(results), ledger.counts, quick, notes)
 
 

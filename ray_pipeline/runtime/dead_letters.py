@@ -130,7 +130,8 @@ def published(record: BadRecord) -> str | None:
     if record.timestamp < 0:
         return None
     try:
-        return datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(timespec="milliseconds")
+        moment = datetime.fromtimestamp(record.timestamp / 1000, UTC)
+        return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
     except (OverflowError, ValueError, OSError):  # a producer may write any number there
         return f"{record.timestamp} ms"
 

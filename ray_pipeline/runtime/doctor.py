@@ -171,7 +171,7 @@ def _topics(admin: TopicAdmin, name: str, dataset: DatasetConfig, *, transaction
     if isinstance(source, SourceError):
         yield Check(f"topic of {name}", Outcome.UNKNOWN, str(source), _advice(source, dataset.topic))
         return
-    yield Check(f"topic of {name}", Outcome.HELD, f"{source.topic}: {source.partitions} partitions")
+    yield Check(f"topic of {name}", Outcome.HELD, f"{source.topic}: {_partitions(source)}")
     letters = _described(admin, dataset.dead_letter_topic)
     label = f"dead letters of {name}"
     if isinstance(letters, SourceDeniedError):
@@ -180,7 +180,11 @@ def _topics(admin: TopicAdmin, name: str, dataset: DatasetConfig, *, transaction
     elif isinstance(letters, SourceError):
         yield Check(label, Outcome.UNKNOWN, str(letters), _advice(letters, dataset.dead_letter_topic))
     else:
-        yield Check(label, Outcome.HELD, f"{letters.topic}: {letters.partitions} partitions")
+        yield Check(label, Outcome.HELD, f"{letters.topic}: {_partitions(letters)}")
+
+
+def _partitions(topic: TopicDescription) -> str:
+    return f"{topic.partitions} partition{'s' if topic.partitions != 1 else ''}"
 
 
 def _described(admin: TopicAdmin, topic: str) -> TopicDescription | SourceError:

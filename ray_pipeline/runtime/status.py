@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray_pipeline.errors import SourceDeniedError, SourceUnavailableError
 from ray_pipeline.lake import supervisors
+from ray_pipeline.lake.entries import timestamp_text
 from ray_pipeline.lake.progress import PartitionStatus, partition_status
 from ray_pipeline.runtime.resume import command_for, stop_reason
 from ray_pipeline.types import Offset, SourceId, StopReason, TopicPartition, Watermarks
@@ -125,7 +126,7 @@ def read_status(config: PipelineConfig, lake: ObjectStore, admin: TopicAdmin | N
     newest = supervisors.latest(lake, config.pipeline)
     in_charge = "" if newest is None else f"{newest.number} ({newest.owner}, since {newest.started_at})"
     return PipelineStatus(
-        config.pipeline, lake.url, now.isoformat(), in_charge, brokers.trouble, brokers.missing, tuple(found)
+        config.pipeline, lake.url, timestamp_text(now), in_charge, brokers.trouble, brokers.missing, tuple(found)
     )
 
 

@@ -24,7 +24,7 @@ class Breaker:
     >>> breaker.observe(3, [(0, "type"), (1, "type"), (2, "type")])  # too few records to say
     >>> breaker.observe(1, [])
     >>> breaker.tripped
-    '3 of 4 consecutive records are bad (type 3)'
+    '3 of 4 consecutive records are bad (by rule: type 3)'
     """
 
     def __init__(self, max_bad_share: float, *, min_records: int = MIN_RECORDS, overridden: bool = False) -> None:
@@ -75,7 +75,7 @@ class Breaker:
             last, count = int(lasts[over[0]]), int(counts[over[0]])
             rules = Counter(rule for position, rule in self._bad if last - self._size < position <= last)
             named = ", ".join(f"{rule} {n}" for rule, n in rules.most_common(5))
-            self.tripped = f"{count} of {self._size} consecutive records are bad ({named})"
+            self.tripped = f"{count} of {self._size} consecutive records are bad (by rule: {named})"
 
     def _look_for_health(self, begin: int) -> None:
         positions = self._positions()

@@ -23,7 +23,7 @@ def test_a_wrong_contract_pauses_and_a_person_may_let_it_go_on(site):
     site.produce([good(number) for number in range(2400)])
     ended = site.ingest_to_end()
     assert ended.code == 1, ended.err
-    assert "1000 of 1000 consecutive records are bad (type 1000)" in ended.err
+    assert "1000 of 1000 consecutive records are bad (by rule: type 1000)" in ended.err
     assert "resume orders --partition 0" in ended.err
     assert ended.counts["read"] == 0
     paused(site)

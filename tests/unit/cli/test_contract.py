@@ -40,6 +40,8 @@ def test_a_file_that_is_not_there_exits_2_and_the_others_are_checked(run: Run, s
     assert said.code == 2
     assert "none.yaml" in said.err
     assert said.lines == ["1 contract: no problem"]
+    said = run("contract", "lint", shop / "none.yaml")
+    assert (said.code, said.out) == (2, "")
 
 
 def test_a_folder_without_contracts_exits_2(run: Run, tmp_path: Path) -> None:

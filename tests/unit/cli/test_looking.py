@@ -30,6 +30,7 @@ def test_files_prints_the_committed_files_and_nothing_else(run: Run, ingest: Ing
 def test_files_of_a_dataset_without_data_prints_nothing(run: Run, ingest: Ingest) -> None:
     said = run("files", "returns")
     assert (said.code, said.out) == (0, "")
+    assert "returns: nothing has landed yet" in said.err
 
 
 def test_the_snapshot_of_the_python_api_has_the_same_files(run: Run, ingest: Ingest, shop: Path) -> None:
@@ -100,6 +101,7 @@ def test_dead_letters_as_json_and_by_rule(run: Run, ingest: Ingest) -> None:
     found = run("dead-letters", "list", "orders", "--rule", "json.malformed", "--output", "json").json
     assert found["datasets"] == {"orders": {"dead_letters": 6, "by_rule": {"json.malformed": 4, "type": 2}}}
     assert [letter["offset"] for letter in found["latest"]] == [6, 5, 4, 1]
+    assert run("dead-letters", "list", "orders", "--rule", "maximum").lines[-1] == "latest with maximum: none"
 
 
 def test_one_partition_of_dead_letters(run: Run, ingest: Ingest) -> None:
@@ -159,7 +161,10 @@ def test_verify_names_what_is_broken_and_exits_1(run: Run, ingest: Ingest) -> No
 
 
 def test_verify_of_nothing_cannot_tell(run: Run, shop: Path) -> None:
-    assert run("verify").code == 3
+    said = run("verify")
+    assert said.code == 3
+    assert " held " not in said.out
+    assert "no log was found" in said.out
 
 
 def test_a_lake_that_cannot_be_read_is_one_sentence(run: Run, ingest: Ingest, shop: Path) -> None:

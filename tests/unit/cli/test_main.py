@@ -46,6 +46,12 @@ def test_every_verb_has_a_help_page(run: Run, name: str) -> None:
     assert "Usage" in said.out
 
 
+def test_a_help_page_fills_its_lines_and_names_arguments_once(run: Run) -> None:
+    said = run("verify", "--help")
+    assert "Exits 0 where all that was checked holds" in said.out
+    assert "verify [OPTIONS] [DATASET]..." in said.out
+
+
 @pytest.mark.parametrize("args", [("contract", "lint"), ("contract", "show"), ("dead-letters", "list"), ("validate",)])
 def test_every_verb_that_reads_takes_config_and_output(run: Run, args: tuple[str, ...]) -> None:
     said = run(*args, "--help")

@@ -93,6 +93,8 @@ def test_a_line_larger_than_a_record_may_be_is_refused_and_the_next_one_judged(
     first, totals = map(json.loads, said.lines)
     assert first == {"line": 1, "violations": [{"path": "", "rule": "record.too-large", "schema_path": ""}]}
     assert totals == {"records": 2, "valid": 1, "invalid": 1}
+    said = run("validate", tmp_path / "small.yaml", stdin=data)
+    assert said.lines[0] == "line 1: (record): record.too-large: more bytes than the cap of 64"
 
 
 def test_formats_are_asserted_unless_they_are_to_be_notes(run: Run, tmp_path: Path) -> None:
@@ -107,6 +109,12 @@ def test_formats_are_asserted_unless_they_are_to_be_notes(run: Run, tmp_path: Pa
 def test_a_dataset_stands_for_its_contract(run: Run, shop: Path) -> None:
     assert run("validate", "orders", stdin=b'{"id": 1}').code == 0
     assert run("validate", "orders", stdin=b'{"id": "1"}').code == 1
+
+
+def test_a_name_that_is_neither_a_file_nor_a_dataset_exits_2(run: Run, shop: Path) -> None:
+    said = run("validate", "order", stdin=b"{}")
+    assert said.code == 2
+    assert "no file order, and no dataset" in said.err
 
 
 def test_a_wrong_contract_exits_2(run: Run, tmp_path: Path) -> None:

@@ -214,3 +214,17 @@ def test_the_same_term_read_twice_is_the_same_contract_only_when_asked_the_same(
     assert parse_contract(text, "s.json") != parse_contract(text, "s.json", formats="annotate")
     with pytest.raises(UsageError):
         parse_contract(text, "s.json", formats="maybe")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("records", "said"),
+    [
+        (b"{}", "give a list of records"),
+        ("{}", "give a list of records"),
+        (["{}"], "not str; encode it"),
+        ([{}], "not dict"),
+    ],
+)
+def test_records_that_are_no_bytes_are_refused_in_a_sentence(records: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        parse_contract("{}", "s.json").validate(records)

@@ -77,7 +77,7 @@ def test_one_switches_it_off() -> None:
 def test_the_reason_counts_rules_and_holds_no_payload() -> None:
     breaker = Breaker(0.5)
     breaker.observe(1000, [(i, "required" if i % 3 else "type") for i in range(900)])
-    assert breaker.tripped == "900 of 1000 consecutive records are bad (required 600, type 300)"
+    assert breaker.tripped == "900 of 1000 consecutive records are bad (by rule: required 600, type 300)"
 
 
 def test_fewer_records_than_the_window_never_trip() -> None:

@@ -228,7 +228,7 @@ def test_the_breaker_pauses_before_the_commit_and_resume_goes_on(world: World) -
     owner = world.owner(breaker_records=10)
     world.read(owner)
     assert owner.due()
-    with pytest.raises(PartitionStoppedError, match=r"10 of 10 consecutive records are bad \(type 10\)"):
+    with pytest.raises(PartitionStoppedError, match=r"10 of 10 consecutive records are bad \(by rule: type 10\)"):
         owner.commit()
     assert world.commits() == []
     with pytest.raises(PartitionStoppedError):  # and stays so
