@@ -188,7 +188,8 @@ class SourceUnavailableError(SourceError):
         self.brokers, self.reason = brokers, reason
 
     def __str__(self) -> str:
-        return f"no answer from Kafka at {self.brokers}: {self.reason}"
+        advice = "" if "check " in self.reason else "; check that it runs, and kafka.bootstrap.servers"
+        return f"no answer from Kafka at {self.brokers}: {self.reason}{advice}"
 
 
 class SourceDeniedError(SourceError):

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+PIPE_WIDTH = 160
+"""A pipe has no width: do not fold a table at 80."""
+
+
 def print_line(text: str = "") -> None:
     """Write one line of result; the text is ours, or went through :func:`visible`."""
     sys.stdout.write(text + "\n")
@@ -40,7 +44,7 @@ def out() -> Console:
     """Return the console for results. NO_COLOR is honoured; markup in the data means nothing."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 160  # a pipe has no width: do not fold a table at 80
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=False, width=width)
 
 

@@ -139,12 +139,27 @@ def _print_described(described: dict[str, Any]) -> None:
         table.add_row(*(visible(str(cell)) for cell in cells[:4]), visible(column["note"] or ""))
     out().print(table)
     print_line()
+    _print_rules(described["rules"])
     settings = (f"{key}: {visible(_in_words(value))}" for key, value in described["settings"].items())
     print_line(f"  {', '.join(settings)}")
     for remark in described["notes"]:
         print_line(f"  - {visible(remark)}")
     for warning in described["warnings"]:
         print_line(f"  {visible(warning)}")
+    print_line()
+
+
+def _print_rules(rules: list[dict[str, str]]) -> None:
+    from rich.table import Table
+
+    if not rules:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), show_edge=False)
+    for title in ("where", "must be"):
+        table.add_column(title, overflow="fold")
+    for rule in rules:
+        table.add_row(visible(rule["where"]), visible(rule["what"]))
+    out().print(table)
     print_line()
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from ray_pipeline.runtime.status import PartitionStanding, PipelineStatus
 
 TITLES = ("dataset", "partition", "committed", "lag", "rows", "dead letters", "last commit", "owner", "state")
+_TEXTS = frozenset(("owner", "state"))
+_LEAST = 10
 _DAYS_SAY_LITTLE = 100 * 86_400.0
 _RIGHT = frozenset(("partition", "committed", "lag", "rows", "dead letters", "last commit"))
 
@@ -51,20 +53,13 @@ def status(
 
 def print_status(found: PipelineStatus) -> None:
     """Print the table, then what a person should know."""
-    from rich.table import Table
-
     from ray_pipeline.runtime.status import stopped
 
     print_line(visible(f"{found.pipeline} in {found.store}"))
     if found.supervisor:
         print_line(visible(f"run {found.supervisor}"))
     if found.partitions:
-        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-        for title in TITLES:
-            table.add_column(title, justify="right" if title in _RIGHT else "left", overflow="fold")
-        for partition in found.partitions:
-            table.add_row(*_cells(partition))
-        out().print(table)
+        _print_table([_cells(partition) for partition in found.partitions])
     else:
         print_line("nothing was ingested yet")
     for partition in stopped(found.partitions):
@@ -75,6 +70,25 @@ def print_status(found: PipelineStatus) -> None:
         note(f"{dataset}: {why}")
     if found.brokers and found.brokers != "not asked":
         note(f"lag is not known: {found.brokers}")
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    """Print the partitions. In a narrow terminal the texts fold, and never a name or a number."""
+    from rich.cells import cell_len
+    from rich.table import Table
+
+    console = out()
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    columns = [column for column in zip(TITLES, *rows, strict=True) if any(column[1:])]  # such as: nobody owns any
+    least = 0
+    for title, *cells in columns:
+        whole = _LEAST if title in _TEXTS else max(map(cell_len, (*title.split(), *cells)))
+        table.add_column(title, justify="right" if title in _RIGHT else "left", overflow="fold", min_width=whole)
+        least += whole + 2
+    for row in zip(*(column[1:] for column in columns), strict=True):
+        table.add_row(*row)
+    console.width = max(console.width, least)
+    console.print(table)
 
 
 def in_words(seconds: float | None) -> str:

@@ -190,12 +190,25 @@ def _value_refusal(key: str, text: str, unsafe: bool) -> str | None:
         values, reason = _UNSAFE_VALUES[key]
         if lowered in values:
             return f"this value is refused unless unsafe options are allowed: {reason}"
+    if key == BOOTSTRAP:
+        return _servers_refusal(text)
     if key in _ONE_OF and lowered not in _ONE_OF[key]:
         return f"must be one of {', '.join(_ONE_OF[key])}"
     if key.endswith((".ms", ".bytes", ".kbytes")) and not (lowered.isascii() and lowered.isdecimal()):
         return "must be a whole number"
     if key in _AT_MOST and int(lowered) > _AT_MOST[key]:
         return f"must be at most {_AT_MOST[key]}"
+    return None
+
+
+def _servers_refusal(text: str) -> str | None:
+    """Say what is wrong with the list of brokers; it stands in messages, so no credential may hide in it."""
+    if "@" in text:
+        return "must not hold a credential: use sasl.username and sasl.password"
+    for server in text.split(","):
+        port = server.rpartition(":")[2]
+        if port.isdecimal() and not 0 < int(port) < 65_536 and not server.strip().endswith("]"):
+            return f"{port} is no port: host:port of one or more brokers, with commas between them"
     return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from . import keywords
+from .demands import demands
 from .shape import EXTRA, VALUE, Json, ListOf, Record, Shape, Timestamp
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def describe(contract: DataContract) -> dict[str, Any]:
         "records": _records(contract),
         "content": _content(contract),
         "columns": _columns(contract),
+        "rules": [{"where": where, "what": what} for where, what in demands(contract.json_schema)],
         "settings": {
             "eventTime": contract.event_time,
             "subMicroseconds": contract.sub_microseconds,

@@ -36,6 +36,8 @@ _ROOT: Final = "urn:ray-pipeline:contract"
 _DEEPEST: Final = 32
 _MOST_FIELDS: Final = 5_000
 _MOST_PARTS: Final = 200
+_MOST_LOOKS: Final = 50_000
+"""Alternatives inside alternatives double with every level; past this a place may be anything, which is safe."""
 _FRACTION: Final = "fraction"
 _NUMBER: Final = frozenset(("integer", _FRACTION))
 _ANYTHING: Final = _NUMBER | {"null", "boolean", "object", "array", "string"}
@@ -90,6 +92,7 @@ class _Reader:
         own = document.get(self._id)
         self.root_uri = urljoin(_ROOT, own) if isinstance(own, str) and not own.startswith("#") else _ROOT
         self._fields = 0
+        self._looks = 0
         self._documents = {**resources, self.root_uri: document}
         try:
             self._registry: jsonschema_rs.Registry | None = _registry(self.root_uri, document, draft, resources)
@@ -119,6 +122,9 @@ class _Reader:
 
     def types(self, place: _Place, depth: int = 0) -> Types:
         """Return the types that a value here can have at most."""
+        self._looks += 1
+        if self._looks > _MOST_LOOKS:
+            return _ANYTHING
         possible = _ANYTHING
         for part in self.parts(place):
             if part.schema is False:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Final
 
 from .document import Path
@@ -13,6 +14,7 @@ from .schema_errors import nearest, shown
 
 _VENDOR: Final = "ray-pipeline"
 _MAX_BYTES: Final = 100_000_000
+_VERY_CLOSE: Final = 0.85
 _MAX_DEPTH: Final = 512
 """Parser and validator recurse on the machine's stack."""
 
@@ -98,6 +100,5 @@ def _terms(compiling: Compiling, holder: Mapping[str, Any], path: Path) -> dict[
 def _warn_of_near_miss(compiling: Compiling, name: str, path: Path) -> None:
     """Other vendors' terms are theirs; one that is nearly ours is probably a slip."""
     folded = name.casefold().replace("_", "").replace("-", "")
-    meant = next((term for term in _TERMS if term.casefold() == folded), None)
-    if meant is not None:
-        compiling.warn((*path, "property"), f"{name} is not read{nearest(meant, _TERMS)}")
+    if meant := get_close_matches(folded, [term.casefold() for term in _TERMS], n=1, cutoff=_VERY_CLOSE):
+        compiling.warn((*path, "property"), f"{name} is not read{nearest(meant[0], _TERMS)}")

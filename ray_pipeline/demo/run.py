@@ -111,8 +111,11 @@ def renew(folder: Path) -> None:
         if not (folder / MARKER).is_file():
             raise UsageError(f"{folder} holds files that no demo wrote: name another one with --folder")
         shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text("written by `ray-pipeline demo`, which replaces this folder at each run\n")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARKER).write_text("written by `ray-pipeline demo`, which replaces this folder at each run\n")
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written ({error.strerror}): name another one with --folder") from None
 
 
 def _verify(config: PipelineConfig) -> VerifyReport:

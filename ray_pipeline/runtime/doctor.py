@@ -56,7 +56,9 @@ def examine(
     except ConfigError as error:
         yield from _problems("configuration", error)
     else:
-        yield Check("configuration", Outcome.HELD, f"pipeline {config.pipeline}, {len(config.datasets)} datasets")
+        yield Check(
+            "configuration", Outcome.HELD, f"pipeline {config.pipeline}, {_counted(len(config.datasets), 'dataset')}"
+        )
         yield from _contracts(config)
         yield _store(config)
         yield from _brokers(config)
@@ -171,7 +173,7 @@ def _topics(admin: TopicAdmin, name: str, dataset: DatasetConfig, *, transaction
     if isinstance(source, SourceError):
         yield Check(f"topic of {name}", Outcome.UNKNOWN, str(source), _advice(source, dataset.topic))
         return
-    yield Check(f"topic of {name}", Outcome.HELD, f"{source.topic}: {_partitions(source)}")
+    yield Check(f"topic of {name}", Outcome.HELD, f"{source.topic}: {_counted(source.partitions, 'partition')}")
     letters = _described(admin, dataset.dead_letter_topic)
     label = f"dead letters of {name}"
     if isinstance(letters, SourceDeniedError):
@@ -180,11 +182,11 @@ def _topics(admin: TopicAdmin, name: str, dataset: DatasetConfig, *, transaction
     elif isinstance(letters, SourceError):
         yield Check(label, Outcome.UNKNOWN, str(letters), _advice(letters, dataset.dead_letter_topic))
     else:
-        yield Check(label, Outcome.HELD, f"{letters.topic}: {_partitions(letters)}")
+        yield Check(label, Outcome.HELD, f"{letters.topic}: {_counted(letters.partitions, 'partition')}")
 
 
-def _partitions(topic: TopicDescription) -> str:
-    return f"{topic.partitions} partition{'s' if topic.partitions != 1 else ''}"
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _described(admin: TopicAdmin, topic: str) -> TopicDescription | SourceError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 _cluster_resources: Callable[[], dict[str, float]] = ray.cluster_resources
 TICK_SECONDS = 0.3
 REGISTER_SECONDS = 5.0
+MOST_FENCED, FENCED_SECONDS = 10, 120.0
+"""So many actors that lose their partitions in so short a time, and no newer run: it would go on for ever."""
 
 
 def _answer(call: Any) -> WorkerReport | None:
@@ -75,6 +78,7 @@ class Supervisor:
         self._read_before = 0
         self._messages: list[tuple[int, str]] = []
         self._spawned = 0
+        self._fenced: deque[float] = deque(maxlen=MOST_FENCED)
         self._number = 0
         self._discovery_trouble = False
         self._register_trouble = False
@@ -248,12 +252,23 @@ class Supervisor:
             self._say(sentence)
         if report.fenced:
             self._check_register()
+            self._give_up_where_fenced_again(report.fenced)
             self._say(f"{member.name}: {report.fenced}; it is started again")
             ray.kill(member.handle, no_restart=False)
             self._lose(member)
         held = {tp for other in self._members.values() for tp in other.holds}
         for partition in (*(left for left in report.released if left.topic_partition not in held), *report.partitions):
             self._note(partition)
+
+    def _give_up_where_fenced_again(self, sentence: str) -> None:
+        now = self._clock.monotonic()
+        self._fenced.append(now)
+        if len(self._fenced) == MOST_FENCED and now - self._fenced[0] <= FENCED_SECONDS:
+            raise RayPipelineError(
+                f"{sentence}; this happened {MOST_FENCED} times in {now - self._fenced[0]:.0f} s, and no newer run is "
+                f"registered: look for a run that uses another copy of the store, or for objects deleted below "
+                f"{self._settings.config.pipeline}/_supervisors"
+            )
 
     def _note(self, partition: PartitionReport) -> None:
         known = self._reached.get(partition.topic_partition)

@@ -57,6 +57,8 @@ def check_parts(config: PipelineConfig, *, say: Callable[[str], None]) -> None:
     """
     require_put_if_absent(open_lake(config))
     admin = open_admin(config)
+    if not admin.supports_transactions():
+        say("the embedded broker keeps no transactions: dead letters are at-least-once there, with ids")
     for dataset in config.datasets.values():
         described = admin.describe(dataset.topic)
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from ray_pipeline.cli import console
 from ray_pipeline.runtime import open as opening
 from ray_pipeline.types import SourceId, Watermarks
 
@@ -49,6 +50,15 @@ def test_status_from_the_log_alone(run: Run, ingest: Ingest) -> None:
     assert partition["lag"] is None
     assert partition["standing"] == "released"
     assert partition["contract"] == "shop.orders 1.0.0"
+
+
+def test_status_folds_no_name_and_no_number_in_a_narrow_terminal(run: Run, ingest: Ingest) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console, "PIPE_WIDTH", 40)
+        ingest([GOOD, BAD, GOOD])
+        said = run("status", "--no-brokers")
+    assert next(line.split() for line in said.lines if "released" in line)[:6] == ["orders", "0", "3", "?", "2", "1"]
+    assert "owner" not in said.out
 
 
 def test_status_without_an_answer_says_so_and_exits_0(

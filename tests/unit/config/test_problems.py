@@ -202,6 +202,15 @@ ingest:
         ("ingest.actor=1", "--set: ingest.actor: unknown key; did you mean actors?"),
         ("pipeline.name=x", "--set: pipeline.name: pipeline is one value, nothing can be set below it"),
         ("kafka.sasl.pasword=canary", "--set: kafka.sasl.pasword: unknown option; did you mean sasl.password?"),
+        (
+            "kafka.bootstrap.servers=pat:canary@h:9092",
+            "--set: kafka.bootstrap.servers: must not hold a credential: use sasl.username and sasl.password",
+        ),
+        (
+            "kafka.bootstrap.servers=h:9092,h:99999",
+            "--set: kafka.bootstrap.servers: 99999 is no port: host:port of one or more brokers, with commas between "
+            "them",
+        ),
         ("justtext", "--set: must be written KEY.KEY=VALUE"),
         ("=1", "--set: must be written KEY.KEY=VALUE"),
         ("a..b=1", "--set: a..b: must be written KEY.KEY=VALUE"),

@@ -228,3 +228,11 @@ def test_the_same_term_read_twice_is_the_same_contract_only_when_asked_the_same(
 def test_records_that_are_no_bytes_are_refused_in_a_sentence(records: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         parse_contract("{}", "s.json").validate(records)
+
+
+@pytest.mark.parametrize(
+    ("term", "meant"), [("contnet", "content"), ("max_bytes", "maxBytes"), ("tombstone", "tombstones"), ("owner", None)]
+)
+def test_a_term_that_is_nearly_ours_is_named_in_a_warning(term: str, meant: str | None) -> None:
+    warnings = parse_contract(contract_text([ID], terms={term: "open"}), "a.yaml").warnings
+    assert [w.message for w in warnings] == ([f"{term} is not read; did you mean {meant}?"] if meant else [])

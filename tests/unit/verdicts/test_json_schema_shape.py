@@ -147,3 +147,14 @@ def test_siblings_of_a_reference_say_nothing_before_2019() -> None:
               "definitions": {"any": {}}}  # fmt: skip
     assert shape_of(schema, 7, {}) == Record((Field("x", Json()),), open=True)
     assert shape_of(schema, 2019, {}) == Record((Field("x", Text()),), open=True)
+
+
+def test_alternatives_that_double_with_every_level_take_no_time():
+    levels = {f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(28)}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/d0"}, "b": {"type": "integer"}},
+        "$defs": {**levels, "d28": {"type": "integer"}},
+    }
+    shape = shape_of(schema, 2020, {})  # 2^28 looks would take minutes
+    assert shape == Record((Field("a", Json()), Field("b", Json())), open=True)
