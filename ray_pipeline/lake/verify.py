@@ -25,6 +25,7 @@ from ray_pipeline.lake.verify_dead_letters import DeadLetterCheck, DeadLetterRea
 from ray_pipeline.lake.verify_files import FileCheck
 from ray_pipeline.lake.verify_ledger import Ledger
 from ray_pipeline.lake.verify_listing import LogObjects, list_logs
+from ray_pipeline.lake.verify_lost_logs import lost_logs
 from ray_pipeline.lake.verify_report import InvariantResult, Status, VerifyReport
 
 _NO_BROKERS = "not checked: it needs the brokers (--brokers)"
@@ -69,9 +70,14 @@ def verify(
     ledger = Ledger()
     shelf = ContractShelf(store, pipeline, object_names or {})
     letters: dict[str, DeadLetterCheck] = {}
+    known: list[LogId] = []
     for objects in list_logs(store, pipeline, topics):
+        known.append(objects.log)
         check = letters.setdefault(objects.log.topic, DeadLetterCheck())
         _check_log(store, objects, shelf, ledger, check, quick=quick, progress=progress)
+    lost = list(lost_logs(store, pipeline, topics, known))
+    for log, file in lost:
+        ledger.broken("I1", log, entry_key(log, 0), None, f"the whole log is gone, and {file} is still there")
     unread = _compare_dead_letters(letters, dead_letters, ledger)
     results = [
         ledger.result("I1", _TAIL),
@@ -83,7 +89,7 @@ def verify(
         InvariantResult("I11", Status.NOT_CHECKED, note=_LIVE),
     ]
     notes: tuple[str, ...] = ()
-    if not ledger.counts.logs:
+    if not ledger.counts.logs and not lost:
         results = [InvariantResult(result.id, Status.NOT_CHECKED) for result in results]
         notes = (_NOTHING,)
     return VerifyReport(pipeline, store.url, tuple(results), ledger.counts, quick, notes)

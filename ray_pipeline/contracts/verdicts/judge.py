@@ -184,13 +184,13 @@ class RecordJudge:
     def _parse(self, value: bytes, bound: int) -> tuple[Any, bool]:
         """Parse, and say whether it took the exact reading."""
         if bound == LOOK and _PAST_PARSER.search(value):
-            return exact.read(value.decode(), whole=self._whole), True
+            return exact.read(value.decode(), whole=False), True
         try:
             return orjson.loads(value), False
         except orjson.JSONDecodeError as error:
             # A number past the doubles is sound JSON; everything else that orjson refuses is not.
             if error.doc[error.pos : error.pos + 1] in _NUMBER_STARTS:
-                return exact.read(value.decode(), whole=self._whole), True
+                return exact.read(value.decode(), whole=False), True
             raise
 
     def _too_much(self, value: bytes, record: Any) -> tuple[Violation, ...]:

@@ -102,6 +102,22 @@ def test_i1_a_dropped_entry(lake: MemoryStore) -> None:
     assert_names(audit(lake), "I1", key)
 
 
+def test_i1_a_whole_log_that_is_gone_while_its_files_are_there(lake: MemoryStore) -> None:
+    for key in list(lake.list(entry_key(log_id(0), 0).rpartition("/")[0])):
+        lake.delete(key)
+    report = audit(lake)
+    result = report.result("I1")
+    assert result.status is Status.BROKEN
+    assert result.breaches[0].key == entry_key(log_id(0), 0)
+    assert "the whole log is gone" in result.breaches[0].message
+    assert report.outcome is Outcome.BROKEN
+
+
+def test_i1_a_marker_without_a_log_says_nothing(lake: MemoryStore) -> None:
+    lake.put(marker_key(log_id(9)), b"{}\n")
+    assert audit(lake).outcome is Outcome.HELD
+
+
 def test_i1_an_entry_that_cannot_be_read(lake: MemoryStore) -> None:
     key = entry_key(log_id(), SECOND)
     lake.objects[key] = lake.objects[key][:-10]
@@ -122,7 +138,8 @@ def test_i1_a_log_that_was_moved_to_another_partition(lake: MemoryStore) -> None
     for n in range(3):
         lake.objects[entry_key(log_id(5), n)] = lake.objects.pop(entry_key(log_id(1), n))
     lake.objects[marker_key(log_id(5))] = b"{}"
-    assert_names(audit(lake), "I1", entry_key(log_id(5), 0))
+    named = {breach.key for breach in audit(lake).result("I1").breaches}
+    assert named >= {entry_key(log_id(5), 0), entry_key(log_id(1), 0)}  # the wrong place, and the place it left
 
 
 def test_i1_a_range_that_begins_too_late(lake: MemoryStore) -> None:

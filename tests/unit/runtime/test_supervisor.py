@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.runtime import supervisor as module
 from ray_pipeline.runtime.reports import PartitionReport, PartitionState, WorkerReport
 from ray_pipeline.runtime.supervisor import Supervisor
@@ -22,11 +23,12 @@ class Actor:
         self.name = name
         self.answers = True
         self.holds: set[TopicPartition] = set()
+        self.fenced = ""
         self.reconcile = SimpleNamespace(remote=self._reconcile)
 
     def _reconcile(self, assignment: Any) -> Any:
         reports = (PartitionReport(tp, PartitionState.READING, 0, 0, 0, 0) for tp in sorted(self.holds))
-        report = WorkerReport(self.name, configured=True, partitions=tuple(reports))
+        report = WorkerReport(self.name, configured=True, partitions=tuple(reports), fenced=self.fenced)
         self.holds = set(assignment.partitions)
         return self, report
 
@@ -39,7 +41,8 @@ def run(monkeypatch):
         module.ray, "wait", lambda calls, **_: ([call for call in calls if call[0].answers], []), raising=True
     )
     monkeypatch.setattr(module, "_answer", lambda call: call[1])
-    settings: Any = SimpleNamespace(until_end=False)
+    monkeypatch.setattr(module.ray, "kill", lambda *_, **__: None)
+    settings: Any = SimpleNamespace(until_end=False, config=SimpleNamespace(pipeline="p"))
     supervisor = Supervisor(settings, actors.__getitem__)
     supervisor._partitions = dict.fromkeys(TPS, 0)
     for _ in actors:
@@ -70,3 +73,13 @@ def test_what_a_dead_member_was_told_is_given_to_another_at_once(run):
     supervisor._ask(drain=False)
     supervisor._ask(drain=False)
     assert second.holds == set(TPS)
+
+
+def test_a_run_whose_actors_are_fenced_again_and_again_by_no_newer_run_ends_with_a_sentence(run):
+    supervisor, first, _second = run
+    supervisor._register = SimpleNamespace(check=lambda: None)  # nobody newer is registered
+    first.fenced = "p/_log/t/0: me was replaced by somebody"
+    for _ in range(module.MOST_FENCED - 1):
+        supervisor._ask(drain=False)
+    with pytest.raises(RayPipelineError, match=r"replaced by somebody; .* p/_supervisors"):
+        supervisor._ask(drain=False)

@@ -273,3 +273,10 @@ def test_in_draft_4_a_number_with_a_point_or_an_exponent_is_no_integer_whatever_
         }
     )
     assert rules(contract.validate([f'{{"x":{literal},"y":{neighbour}}}'.encode()])) == ["type"]
+
+
+@pytest.mark.parametrize("neighbour", ["0", "1234567890123456789"])
+def test_a_decimal_is_judged_as_the_double_that_lands_whatever_stands_beside_it(neighbour):
+    contract = bare({"type": "object", "properties": {"x": {"type": "number", "maximum": 2**63 - 1}, "y": {}}})
+    text = f'{{"x":9.223372036854775807e18,"y":{neighbour}}}'.encode()
+    assert rules(contract.validate([text])) == ["maximum"]
