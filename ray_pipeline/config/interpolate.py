@@ -19,7 +19,7 @@ def interpolate(tree: Any, environ: Mapping[str, str]) -> tuple[Any, list[tuple[
     It happens after parsing, so a value from the environment is text and never structure. An unset and an empty
     variable both take the default, as in a shell; ``$${`` stands for ``${``.
 
-    >>> interpolate({"a": "${HOME:-/root}/x", "b": "$${A}"}, {})
+    >>> interpolate({"a": "${HOME:-/srv}/x", "b": "$${A}"}, {})
     ({'a': '/srv/x', 'b': '${A}'}, [])
     >>> interpolate(["${NONE}"], {})[1]
     [((0,), 'environment variable NONE is not set, and there is no default: ${NONE:-default}')]
