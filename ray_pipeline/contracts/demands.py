@@ -50,6 +50,8 @@ def _tells(keyword: str, value: object) -> bool:
 
 
 def _told(keyword: str, value: object) -> str:
+    if keyword in RULES and isinstance(value, Mapping):  # a bound in time says more than its limit to the judge
+        value = value.get("limit", value.get("zone", ""))
     text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
     name = RULES.get(keyword, keyword)
     return f"{name} {text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}"
