@@ -13,8 +13,13 @@
     │   ├── StoreUnsafeError          the store has no put-if-absent: exactly once is not possible on it
     │   ├── CommitUnknownError        the store did not say whether the commit landed
     │   ├── FencedError               another owner holds the partition now
+    │   ├── GateBusyError             another gate works on this dataset now (retryable)
     │   ├── LogBrokenError            the commit log contradicts itself
-    │   └── FileCorruptError          a file is not what its log entry says
+    │   ├── FileCorruptError          a file is not what its log entry says
+    │   ├── CatalogUnavailableError   the Iceberg catalog did not answer, or is locked (retryable)
+    │   ├── CatalogDeniedError        the catalog answered no: credential refused, driver missing, no catalog at all
+    │   ├── CatalogConflictError      others keep changing the table, or it is not at the decision it should be at
+    │   └── TableSchemaError          columns that the table cannot take without losing what it holds
     ├── SourceError
     │   ├── SourceUnavailableError    no broker answers (retryable)
     │   ├── SourceDeniedError         topic absent, or no right to read it
@@ -152,6 +157,19 @@ class FencedError(LakeError):
         return f"{self.log}: {self.mine} was replaced by {self.winner}, which owns the partition now"
 
 
+class GateBusyError(LakeError):
+    """Another gate works on this dataset; this one did nothing."""
+
+    retryable = True
+
+    def __init__(self, gate: str, holder: str, until: str) -> None:
+        super().__init__(gate, holder, until)
+        self.gate, self.holder, self.until = gate, holder, until
+
+    def __str__(self) -> str:
+        return f"{self.gate}: {self.holder} works on it until {self.until}; wait, or run this gate again after that"
+
+
 class LogBrokenError(LakeError):
     """The log contradicts itself; nothing more is written to it."""
 
@@ -172,6 +190,52 @@ class FileCorruptError(LakeError):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.reason}"
+
+
+class CatalogUnavailableError(LakeError):
+    """The catalog did not answer, or somebody holds its lock; what was published before stays readable."""
+
+    retryable = True
+
+    def __init__(self, catalog: str, operation: str, reason: str) -> None:
+        super().__init__(catalog, operation, reason)
+        self.catalog, self.operation, self.reason = catalog, operation, reason
+
+    def __str__(self) -> str:
+        return f"{self.catalog} did not {self.operation}: {self.reason}"
+
+
+class CatalogDeniedError(LakeError):
+    """The catalog answered no, or cannot be used from here."""
+
+    def __init__(self, catalog: str, operation: str, reason: str) -> None:
+        super().__init__(catalog, operation, reason)
+        self.catalog, self.operation, self.reason = catalog, operation, reason
+
+    def __str__(self) -> str:
+        return f"{self.catalog} refused to {self.operation}: {self.reason}"
+
+
+class CatalogConflictError(LakeError):
+    """Another writer was quicker than every attempt, or the table is not where this publication begins."""
+
+    def __init__(self, table: str, decision: int, reason: str) -> None:
+        super().__init__(table, decision, reason)
+        self.table, self.decision, self.reason = table, decision, reason
+
+    def __str__(self) -> str:
+        return f"decision {self.decision} is not in table {self.table}: {self.reason}"
+
+
+class TableSchemaError(LakeError):
+    """The table cannot take these columns or this file; nothing was written."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(table, reason)
+        self.table, self.reason = table, reason
+
+    def __str__(self) -> str:
+        return f"table {self.table}: {self.reason}"
 
 
 class SourceError(RayPipelineError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ray_pipeline.config.catalog import check_catalog_options
 from ray_pipeline.config.librdkafka import check_options
 from ray_pipeline.config.options import as_text
 from ray_pipeline.config.store import check_store_options
@@ -23,7 +24,12 @@ def check_tree(tree: Mapping[str, Any]) -> list[Found]:
     [(('kafka', 'bootstrap.servers'), 'is missing: host:port of one or more brokers')]
     """
     unsafe = tree.get("kafka_unsafe") is True
-    return [*_kafka(tree.get("kafka"), unsafe), *_store(tree.get("store"), tree.get("store_options")), *_topics(tree)]
+    return [
+        *_kafka(tree.get("kafka"), unsafe),
+        *_store(tree.get("store"), tree.get("store_options")),
+        *_catalog(tree.get("catalog")),
+        *_topics(tree),
+    ]
 
 
 def _kafka(options: Any, unsafe: bool) -> Iterator[Found]:
@@ -37,14 +43,31 @@ def _store(store: Any, options: Any) -> Iterator[Found]:
         return
     if "://" in store and not store.startswith(("s3://", "file://")):
         return  # which options it would take is not known
+    flat, problems = _flat("store_options", options)
+    yield from problems
+    for name, what in check_store_options(store, flat):
+        yield ("store_options", name), what
+
+
+def _catalog(options: Any) -> Iterator[Found]:
+    if not isinstance(options, Mapping):
+        return
+    flat, problems = _flat("catalog", options)
+    yield from problems
+    for name, what in check_catalog_options(flat):
+        yield ("catalog", name), what
+
+
+def _flat(section: str, options: Mapping[str, Any]) -> tuple[dict[str, str], list[Found]]:
+    """Options as dotted names and text, and what is wrong with those that cannot be."""
     flat: dict[str, str] = {}
+    problems: list[Found] = []
     for name, value in options.items():
         try:
             flat.update(as_text({name: value}))
         except ValueError:
-            yield ("store_options", str(name)), "must be text, a number, true or false"
-    for name, what in check_store_options(store, flat):
-        yield ("store_options", name), what
+            problems.append(((section, str(name)), "must be text, a number, true or false"))
+    return flat, problems
 
 
 def _topics(tree: Mapping[str, Any]) -> Iterator[Found]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from ray_pipeline.config.lineage import LineageConfig
 from ray_pipeline.config.models import CommitConfig, DatasetConfig, IngestConfig, PipelineConfig
 from ray_pipeline.config.nearest import unknown
 from ray_pipeline.config.options import is_secret
@@ -29,6 +30,7 @@ _MUST_BE = {
     "greater_than": "must be above {gt:g}",
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be below {lt:g}",
+    "literal_error": "must be {expected}",
     "less_than_equal": "must be at most {le:g}",
 }
 _REQUIRED = {
@@ -47,7 +49,7 @@ def explain(error: ValidationError, shown: Callable[[KeyPath], object]) -> Itera
     """
     for finding in error.errors(include_url=False, include_input=False):
         path = tuple(step for step in finding["loc"] if step != "[key]")
-        about_an_option = path in (("kafka",), ("store_options",)) and isinstance(shown(path), dict)
+        about_an_option = path in (("kafka",), ("store_options",), ("catalog",)) and isinstance(shown(path), dict)
         made_from_a_wrong_key = finding["type"] == "default_factory_not_called"
         if path and not about_an_option and not made_from_a_wrong_key:
             yield path, _sentence(finding["type"], path, finding.get("ctx", {}), finding["msg"], shown)
@@ -70,9 +72,9 @@ def _sentence(
 
 def _got(path: KeyPath, value: object) -> str:
     """The value, where showing it helps and cannot hurt."""
-    if path[0] in ("kafka", "store_options", "store") or any(is_secret(str(step)) for step in path):
+    if path[0] in ("kafka", "store_options", "catalog", "store") or any(is_secret(str(step)) for step in path):
         return ""
-    if not isinstance(value, str | int | float) or value == path[-1]:
+    if path == ("lineage", "url") or not isinstance(value, str | int | float) or value == path[-1]:
         return ""
     text = str(value)
     return f", got {text if len(text) <= 60 else text[:57] + '…'}"
@@ -85,6 +87,7 @@ def _unknown_key(path: KeyPath) -> str:
         "datasets.NAME": DatasetConfig,
         "ingest": IngestConfig,
         "ingest.commit_every": CommitConfig,
+        "lineage": LineageConfig,
     }
     for section, model in sections.items():
         if name in model.model_fields and model is not _model_at(path[:-1]):
@@ -97,4 +100,6 @@ def _model_at(path: KeyPath) -> type[BaseModel]:
         return DatasetConfig
     if path[:1] == ("ingest",):
         return IngestConfig if len(path) == 1 else CommitConfig
+    if path[:1] == ("lineage",):
+        return LineageConfig
     return PipelineConfig

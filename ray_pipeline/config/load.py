@@ -101,6 +101,10 @@ class _Loading:
         for name, dataset in datasets.items() if isinstance(datasets, dict) else ():
             if isinstance(dataset, dict) and "contract" in dataset:
                 yield dataset, "contract", ("datasets", name, "contract")
+        lineage = self._tree.get("lineage")
+        for key in ("path", "ca_file") if isinstance(lineage, dict) else ():
+            if key in lineage:
+                yield lineage, key, ("lineage", key)
 
     def _shown(self, at: KeyPath) -> object:
         """The value at ``at`` as the person wrote it, so that no error shows what a variable held."""
@@ -114,7 +118,7 @@ class _Loading:
 
 def _without_empty(tree: Any, path: KeyPath = ()) -> Any:
     """Drop keys that were left empty: they mean their default. An option without a value is kept, to be refused."""
-    if not isinstance(tree, dict) or path[:1] in (("kafka",), ("store_options",)):
+    if not isinstance(tree, dict) or path[:1] in (("kafka",), ("store_options",), ("catalog",)):
         return tree
     dataset = len(path) == 1 and path[0] == "datasets"
     return {

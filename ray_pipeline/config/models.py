@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from ray_pipeline.config.checks import check_tree
+from ray_pipeline.config.lineage import LineageConfig
 from ray_pipeline.config.names import check_name, check_topic
 from ray_pipeline.config.nearest import unknown
 from ray_pipeline.config.options import Options
@@ -107,10 +108,16 @@ class PipelineConfig(_Section):
     """An absolute folder or ``s3://bucket/prefix``; in a file, a relative folder counts from that file."""
     store_options: Options = Options()
     """fsspec's option names: endpoint_url, key, secret, client_kwargs.region_name …"""
+    catalog: Options = Options()
+    """pyiceberg's property names, for the catalog of curated tables: type, uri, warehouse … and ``namespace``.
+
+    Left out, a folder as store keeps its catalog beside the data, in one SQLite file."""
     datasets: Mapping[Name, DatasetConfig] = Field(min_length=1)
     """The datasets by name."""
     ingest: IngestConfig = IngestConfig()
     """How records are taken in."""
+    lineage: LineageConfig = LineageConfig()
+    """Who is told what ran."""
 
     def dataset(self, name: str) -> DatasetConfig:
         """Return the dataset called ``name``; ``UsageError`` names the nearest one where there is none."""
@@ -140,6 +147,7 @@ class PipelineConfig(_Section):
             "kafka_unsafe": self.kafka_unsafe,
             "store": self.store,
             "store_options": self.store_options,
+            "catalog": self.catalog,
             "datasets": topics,
         }
         if problems := check_tree(tree):

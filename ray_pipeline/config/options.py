@@ -10,12 +10,16 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 MASK = "**********"
-_SECRET = re.compile(r"(^key$|password|passphrase|secret|token$|credential|jaas|\.pem$|assertion|oauthbearer\.config)")
+_SECRET = re.compile(
+    r"(^key$|^uri$|^header\.|password|passphrase|secret|token$|credential|jaas|\.pem$|assertion|oauthbearer\.config)"
+)
 _PUBLIC = re.compile(r"(\.location|\.url|\.file)$")
 
 
 def is_secret(name: str) -> bool:
     """Say whether the value of the option called ``name`` must never be shown.
+
+    ``uri`` is a catalog's address, in which databases carry their password.
 
     >>> [is_secret(n) for n in ("sasl.password", "secret", "ssl.ca.location", "bootstrap.servers")]
     [True, True, False, False]

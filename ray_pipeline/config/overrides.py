@@ -9,7 +9,7 @@ from ray_pipeline.config.yaml_lines import KeyPath, parse
 from ray_pipeline.errors import Problem
 
 FILE = "--set"
-_FREE = ("kafka", "store_options")
+_FREE = ("kafka", "store_options", "catalog")
 """Sections whose keys are other people's option names: they hold dots, and their values are plain text."""
 
 

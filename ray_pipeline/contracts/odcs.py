@@ -9,6 +9,7 @@ from typing import Any
 from ray_pipeline.errors import Problem
 
 from .document import Document, Path
+from .odcs_expectations import expectations_of
 from .odcs_lint import standard_problems
 from .odcs_options import Compiling
 from .odcs_records import compile_members, is_required
@@ -91,6 +92,7 @@ def _compile_object(
         members = []
     schema, shape = compile_members(compiling, members, (*path, "properties"), reserved=_RESERVED)
     _check_event_time(compiling, settings, members)
+    expectations_of(compiling, data, item, path, settings)  # for what is wrong with them; read again when needed
     _warn(compiling, data, members, (*path, "properties"))
     root = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object"} | schema
     physical = item.get("physicalName")

@@ -71,6 +71,8 @@ def _sentences(
         yield path, f"must be {words[kind.name]} {kind.limit}, got {shown(error.instance)}"
     elif isinstance(kind, Kind.Pattern):
         yield path, f"{shown(error.instance)} does not match {kind.pattern}"
+    elif isinstance(kind, Kind.OneOfMultipleValid):
+        yield path, _too_many(error, schema)
     elif isinstance(kind, Kind.UniqueItems):
         yield path, "holds the same item twice"
     else:
@@ -107,6 +109,14 @@ def _alternatives(
         best = min(fitting, key=lambda branch: (len(branch), -max(len(e.instance_path) for e in branch)))
         for inner in best:
             yield from _sentences(inner, document, schema)
+
+
+def _too_many(error: jsonschema_rs.ValidationError, schema: Mapping[str, Any]) -> str:
+    """Several alternatives at once: the keys that chose them."""
+    branches = _resolve(schema, error.schema_path)
+    wanted = [name for branch in branches for name in branch.get("required", ())] if isinstance(branches, list) else []
+    names = [name for name in wanted if isinstance(error.instance, Mapping) and name in error.instance]
+    return f"says {' and '.join(names)}; keep one" if len(names) > 1 else "is several things at once; make it one"
 
 
 def _wrong_type(types: list[str], path: Path, document: Document, value: object) -> str:

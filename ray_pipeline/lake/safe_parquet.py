@@ -56,13 +56,15 @@ def open_verified(content: bytes | None, file: DataFile) -> pq.ParquetFile:
     return open_parquet(pa.BufferReader(content), file.key, file.rows)
 
 
-def read_batches(file: pq.ParquetFile, key: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-    """Yield the rows in order, some thousands at a time, fewer where they are large."""
+def read_batches(
+    file: pq.ParquetFile, key: str, columns: Sequence[str] | None = None, *, rows: int = BATCH_ROWS
+) -> Iterator[pa.Table]:
+    """Yield the rows in order, at most ``rows`` at a time, fewer where they are large."""
     metadata = file.metadata
     if metadata.num_rows == 0:
         return
     unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    size = max(1, min(BATCH_ROWS, BATCH_BYTES * metadata.num_rows // max(1, unpacked)))
+    size = max(1, min(rows, BATCH_BYTES * metadata.num_rows // max(1, unpacked)))
     try:
         for batch in file.iter_batches(batch_size=size, columns=None if columns is None else list(columns)):
             yield pa.Table.from_batches([batch])

@@ -42,6 +42,22 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
+def fits(there: pa.DataType, wanted: pa.DataType) -> bool:
+    """Say whether ``conform`` makes ``wanted`` of it without changing a value; it leaves out what is not wanted.
+
+    >>> fits(pa.struct([("a", pa.int32()), ("b", pa.string())]), pa.struct([("a", pa.int64())]))
+    True
+    """
+    if there == wanted or (there, wanted) in _WIDER:
+        return True
+    if pa.types.is_list(there) and pa.types.is_list(wanted):
+        return fits(there.value_type, wanted.value_type)
+    if pa.types.is_struct(there) and pa.types.is_struct(wanted):
+        known = {there.field(i).name: there.field(i).type for i in range(there.num_fields)}
+        return all(fits(known[field.name], field.type) for field in wanted if field.name in known)
+    return False
+
+
 def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
     if one == other or (other, one) in _WIDER:
         return one

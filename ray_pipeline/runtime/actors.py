@@ -61,11 +61,6 @@ class Partitions:
         self._metrics.record(report)
         return report
 
-    @ray.method(concurrency_group="control")
-    def pid(self) -> int:
-        """Return the process id: tests end it, people look at it."""
-        return os.getpid()
-
 
 class Supervision:
     """Runs the supervisor's loop in a thread; methods only ask and tell."""
@@ -98,11 +93,6 @@ class Supervision:
         """Commit what is in hand and end."""
         if self._supervisor is not None:
             self._supervisor.drain()
-
-    @ray.method(concurrency_group="control")
-    def pids(self) -> dict[str, int]:
-        """Return the process ids of the partition actors that answer."""
-        return self._supervisor.pids() if self._supervisor is not None else {}
 
 
 _remote: Any = ray.remote  # its overloads know no concurrency groups

@@ -92,13 +92,6 @@ class Supervisor:
         """Let every actor commit what it has in hand, then end the run."""
         self._draining.set()
 
-    def pids(self) -> dict[str, int]:
-        """Return the process ids of the actors that answer within two seconds."""
-        calls: dict[str, Any] = {name: member.handle.pid.remote() for name, member in self._members.items()}
-        ready, _ = ray.wait(list(calls.values()), num_returns=len(calls), timeout=2) if calls else ([], [])
-        answers = set(ready)
-        return {name: int(ray.get(call)) for name, call in calls.items() if call in answers}
-
     def run(self) -> None:
         """Drive the run to its end; the report's state is then DONE or FAILED."""
         try:

@@ -1,0 +1,29 @@
+"""Rows of a snapshot as one Arrow table, read from the files that Iceberg plans."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyiceberg.io.pyarrow import schema_to_pyarrow
+
+from ray_pipeline.connectors.iceberg.columns import curated_schema
+from ray_pipeline.lake.schema_union import conform
+
+if TYPE_CHECKING:
+    from pyiceberg.table import Table
+
+
+def read_rows(table: Table, snapshot_id: int | None) -> pa.Table:
+    """Return every row. Columns are met by name, as they were published; deletes of other engines are honoured."""
+    scan = table.scan(snapshot_id=snapshot_id)
+    tasks = sorted(scan.plan_files(), key=lambda task: str(task.file.file_path))
+    if any(task.delete_files for task in tasks):
+        return scan.to_arrow()
+    columns = curated_schema(schema_to_pyarrow(scan.projection(), include_field_ids=False))
+    tables = [columns.empty_table()]
+    for task in tasks:
+        with table.io.new_input(task.file.file_path).open() as stream:
+            tables.append(conform(pq.ParquetFile(stream).read(use_threads=False), columns))
+    return pa.concat_tables(tables)

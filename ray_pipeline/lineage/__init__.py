@@ -1,0 +1,1 @@
+"""What ran, from what, to what: OpenLineage run events as values."""

@@ -1,0 +1,1 @@
+"""Jobs over what landed: bounded, scheduled, on Ray Data where there is much to read."""

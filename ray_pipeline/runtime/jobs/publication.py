@@ -1,0 +1,120 @@
+"""From decisions to the curated table: each is applied once, in order, whoever comes first.
+
+The ledger has decided already; the table is its projection. What a gate could not publish, because the catalog was
+locked or away or its disk was full, the next one publishes before it does anything else, and readers see the previous
+snapshot until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ray_pipeline.errors import RayPipelineError
+from ray_pipeline.gate.entries import Decision
+from ray_pipeline.gate.ledger import GateLedger
+from ray_pipeline.lake.entries import DataFile
+from ray_pipeline.lake.ports import ObjectStore
+from ray_pipeline.lake.safe_parquet import open_verified
+from ray_pipeline.sla.result import DatasetResult
+
+from .gate_dataset import GateDataset
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import PipelineConfig
+    from ray_pipeline.connectors.iceberg.catalog import CuratedCatalog
+    from ray_pipeline.connectors.iceberg.table import CuratedTable
+
+PREFIX = "ray-pipeline"
+
+
+class Publisher:
+    """Applies decisions to the tables of one pipeline; the catalog is opened at the first one."""
+
+    def __init__(self, config: PipelineConfig, store: ObjectStore, say: Callable[[str], None]) -> None:
+        self._config, self._store, self._say = config, store, say
+        self._catalog: CuratedCatalog | None = None
+
+    def project(
+        self, ledger: GateLedger, dataset: GateDataset, result: DatasetResult, decision: Decision | None
+    ) -> DatasetResult:
+        """Apply whatever is decided and not in the table yet, and return the result with where the table is."""
+        number = decision.n if decision is not None else None
+        return replace(result, decision=number, **self.catch_up(ledger, dataset))
+
+    def catch_up(self, ledger: GateLedger, dataset: GateDataset) -> dict[str, Any]:
+        """Apply outstanding decisions; return ``table``, ``snapshot_id``, and ``problems`` where that failed."""
+        if ledger.state().decision < 0:
+            return {}
+        table: CuratedTable | None = None
+        outstanding: list[int] = []
+        try:
+            table = self._open(dataset.name)
+            outstanding = [one.n for one in _decisions(ledger, -1 if table is None else table.applied)]
+            for n in outstanding:
+                decision = ledger.decision(n)
+                if table is None:
+                    table = self._make(dataset)
+                table.publish(
+                    n,
+                    [self._store.uri(file.key) for file in decision.publish],
+                    summary(decision),
+                    dataset.schema,
+                )
+            if table is None:
+                return {}
+            info = table.info()
+        except RayPipelineError as error:
+            rows = sum(file.rows for n in outstanding for file in ledger.decision(n).publish)
+            waiting = f"; {rows:,} rows are decided on and not in the table yet: the next gate publishes them"
+            return {"problems": (f"{error}{waiting if rows else ''}",)}
+        return {"table": info["metadata"], "snapshot_id": info["snapshot_id"]}
+
+    def must_rewrite(self, dataset: GateDataset) -> Callable[[DataFile], bool]:
+        """Return what says of a landed file that the table cannot take it as it is."""
+        from ray_pipeline.connectors.iceberg.files import addable
+
+        column = dataset.contract.event_time or "_timestamp"
+
+        def must(file: DataFile) -> bool:
+            metadata = open_verified(self._store.get(file.key), file).metadata
+            return addable(metadata, column) is not None
+
+        return must
+
+    def _open(self, name: str) -> CuratedTable | None:
+        if self._catalog is None:
+            from ray_pipeline.connectors.iceberg.catalog import open_catalog
+
+            self._catalog = open_catalog(self._config)
+        return self._catalog.table(name)
+
+    def _make(self, dataset: GateDataset) -> CuratedTable:
+        assert self._catalog is not None
+        schema: pa.Schema = dataset.schema
+        return self._catalog.ensure(dataset.name, schema, dataset.contract.event_time)
+
+
+def _decisions(ledger: GateLedger, applied: int) -> list[Decision]:
+    """Return the decisions after ``applied`` that put files into the table."""
+    found = [entry for entry, _ in ledger.entries(applied + 1)]
+    return [entry for entry in found if isinstance(entry, Decision) and entry.publish]
+
+
+def summary(decision: Decision) -> dict[str, str]:
+    """Return what the snapshot says of itself: which run, which offsets, under which contract, with which verdict."""
+    ranges = ",".join(f"{span.log.partition}:{span.start}-{span.end}" for span in decision.offsets)
+    return {
+        f"{PREFIX}.run-id": decision.run_id,
+        f"{PREFIX}.gate-entry": str(decision.n),
+        f"{PREFIX}.gate-clock": decision.at,
+        f"{PREFIX}.offsets": ranges,
+        f"{PREFIX}.contract-id": decision.contract.id,
+        f"{PREFIX}.contract-version": decision.contract.version,
+        f"{PREFIX}.contract-digest": decision.contract.digest,
+        f"{PREFIX}.verdict": str(decision.verdict.outcome),
+        f"{PREFIX}.failed-checks": ",".join(decision.verdict.failed),
+    }

@@ -1,0 +1,99 @@
+"""What a run leaves for people and programs: results as JSON, the page, the index of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ray_pipeline import __version__
+from ray_pipeline.errors import FileCorruptError, RayPipelineError
+from ray_pipeline.gate.entries import Decision
+from ray_pipeline.gate.keys import gate_prefix, index_key, report_key
+from ray_pipeline.lake.ports import ObjectStore
+from ray_pipeline.sla.result import DatasetResult, GateReport
+
+from .gate_dataset import GateDataset
+
+if TYPE_CHECKING:
+    from ray_pipeline.config import PipelineConfig
+
+RESULTS, PAGE = "run_results.json", "report.html"
+SHOWN_RUNS = 200
+"""Runs on the index page."""
+
+
+def result_key(pipeline: str, dataset: str, n: int, nonce: str) -> str:
+    """Return where the result of the dataset that decision ``n`` rests on is kept."""
+    return f"{gate_prefix(pipeline, dataset)}/results/{n:020d}-{nonce}.json"
+
+
+def write_result(store: ObjectStore, key: str, pipeline: str, run_id: str, at: str, result: DatasetResult) -> None:
+    """Keep what a decision rests on; written before it, so that no decision is ever without."""
+    from ray_pipeline.report.results import to_bytes
+
+    store.put(key, to_bytes(GateReport(run_id, pipeline, at, at, at, (result,), version=__version__)))
+
+
+def earlier_result(store: ObjectStore, decision: Decision, dataset: str) -> DatasetResult:
+    """Return what an earlier decision rests on; raise ``FileCorruptError`` where it cannot be read."""
+    from ray_pipeline.report.results import from_bytes
+
+    data = store.get(decision.results)
+    if data is None:
+        raise FileCorruptError(decision.results, "is missing")
+    try:
+        report = from_bytes(data)
+    except ValueError as error:
+        raise FileCorruptError(decision.results, f"cannot be read ({error})") from error
+    return next(one for one in report.datasets if one.dataset == dataset)
+
+
+def keep_report(
+    store: ObjectStore,
+    config: PipelineConfig,
+    compiled: Mapping[str, GateDataset],
+    report: GateReport,
+    say: Callable[[str], None],
+) -> GateReport:
+    """Write the results, the page and the index, and return the report with where they are.
+
+    They are projections: a store that cannot take them now is said, and changes nothing of what was decided.
+    """
+    from ray_pipeline.report.page import render
+    from ray_pipeline.report.results import to_bytes
+
+    results, page = (report_key(config.pipeline, report.run_id, name) for name in (RESULTS, PAGE))
+    report = replace(report, results_uri=store.uri(results), report_uri=store.uri(page))
+    texts = {one.dataset: compiled[one.dataset].contract.text for one in report.datasets}
+    try:
+        store.put(results, to_bytes(report))
+        store.put(page, render(report, contract_texts=texts).encode())
+        write_index(store, config.pipeline)
+    except RayPipelineError as error:
+        say(f"the report could not be written ({error}); what was decided stands, the next gate writes its own")
+        return replace(report, results_uri=None, report_uri=None)
+    return report
+
+
+def write_index(store: ObjectStore, pipeline: str) -> None:
+    """Write the page that lists the newest runs, from their results."""
+    from ray_pipeline.report.index import render_index, summarize
+    from ray_pipeline.report.results import from_bytes
+
+    folder = index_key(pipeline).rpartition("/")[0]
+    keys = [key for key in store.list(folder) if key.endswith(f"/{RESULTS}")]
+    runs = []
+    for key in keys:
+        data = store.get(key)
+        if data is None:
+            continue
+        try:
+            report = from_bytes(data)
+        except ValueError:
+            continue
+        runs.append(
+            (report.started_at, summarize(report, f"{key.removeprefix(f'{folder}/').rpartition('/')[0]}/{PAGE}"))
+        )
+    newest = [run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True)]
+    store.put(index_key(pipeline), render_index(newest[:SHOWN_RUNS]).encode())
