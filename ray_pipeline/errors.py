@@ -235,7 +235,7 @@ class TableSchemaError(LakeError):
         self.table, self.reason = table, reason
 
     def __str__(self) -> str:
-        return f"table {self.table}: {self.reason}"
+        return f"table {self.table}: {self.reason}" if self.table else self.reason
 
 
 class SourceError(RayPipelineError):

@@ -10,6 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pyarrow as pa
+
 from ray_pipeline.clock import Clock
 from ray_pipeline.config import PipelineConfig, load_config
 from ray_pipeline.contracts.load import load_contract
@@ -19,7 +21,7 @@ from ray_pipeline.lake.keys import LogId
 from ray_pipeline.lake.landing import Checkpoint, keep_contract, land_bad, land_rows
 from ray_pipeline.lake.log import PartitionLog
 from ray_pipeline.lake.ports import ObjectStore
-from ray_pipeline.lake.rows import landed_table
+from ray_pipeline.lake.rows import TIMESTAMP, constant, landed_table
 from ray_pipeline.runtime.wiring import open_lake
 from ray_pipeline.stream.judging import judge_batch, sort_out
 from ray_pipeline.testing.clock import FrozenClock
@@ -115,6 +117,53 @@ class GateLake:
             max_timestamp=max(batch.timestamps, default=None),
             breaker="armed",
             committed_at=committed_at or timestamp_text(self.clock.now()),
+        )
+        log.append(entry)
+        return entry
+
+    def land_table(self, dataset: str, rows: pa.Table, published: str, *, partition: int = 0) -> Data:
+        """Commit rows that were judged before, all published, and landed, at one moment."""
+        contract = self.contract(dataset)
+        log = self._log(dataset, partition, contract)
+        start = log.tail.end
+        count = rows.num_rows
+        topic = TopicPartition(self.config.datasets[dataset].topic, partition)
+        at = self._timestamps(published, 1)[0]
+        ours = {
+            "_topic": constant(topic.topic, count),
+            "_partition": pa.repeat(pa.scalar(partition, pa.int32()), count),
+            "_offset": pa.array(range(start, start + count), pa.int64()),
+            "_timestamp": pa.repeat(pa.scalar(at, pa.int64()), count).cast(TIMESTAMP),
+            "_key": pa.repeat(pa.scalar(b"k", pa.binary()), count),
+            "_contract": constant(contract.id, count),
+            "_contract_version": constant(contract.version, count),
+        }
+        for name, values in ours.items():
+            rows = rows.append_column(name, values)
+        nonce = f"{Random(f'{dataset}-{partition}-{log.tail.n}').getrandbits(64):016x}"
+        checkpoint = Checkpoint(self.config.pipeline, topic, start, start + count, log.tail.epoch, nonce)
+        landed = land_rows(self.store, checkpoint, [rows], contract.event_time)
+        entry = Data(
+            epoch=log.tail.epoch,
+            nonce=nonce,
+            start=start,
+            end=start + count,
+            leader_epoch=None,
+            good=count,
+            bad=0,
+            tombstones=0,
+            skipped=0,
+            files=landed.files,
+            bad_files=(),
+            by_rule={},
+            truncated=0,
+            contract=contract.ref,
+            dlq_through=log.tail.dlq_through,
+            event_time_min=landed.event_time_min,
+            event_time_max=landed.event_time_max,
+            max_timestamp=at,
+            breaker="armed",
+            committed_at=timestamp_text(datetime.fromisoformat(published)),
         )
         log.append(entry)
         return entry

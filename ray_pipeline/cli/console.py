@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 PIPE_WIDTH = 160
-"""A pipe has no width: do not fold a table at 80."""
+"""A pipe has no width: do not fold a table at 80. COLUMNS says another one."""
 
 
 def print_line(text: str = "") -> None:
@@ -44,7 +44,7 @@ def out() -> Console:
     """Return the console for results. NO_COLOR is honoured; markup in the data means nothing."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH
     return Console(file=sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=False, width=width)
 
 

@@ -50,7 +50,10 @@ def lint(
     missing: list[str] = []
     for file in files:
         try:
-            problems += lint_file(file, formats=formats.value)
+            found_here = lint_file(file, formats=formats.value)
+            problems += found_here
+            if not any(problem.warning is False for problem in found_here):
+                problems += _queries(file)
         except UsageError as error:
             missing.append(str(error))
     wrong = sum(not problem.warning for problem in problems)
@@ -67,6 +70,28 @@ def lint(
     if missing:
         raise typer.Exit(Outcome.MISUSED)
     raise typer.Exit(Outcome.BROKEN if wrong else Outcome.HELD)
+
+
+def _queries(file: Path) -> list[Problem]:
+    """Say what is wrong with the SQL of a contract that is sound otherwise."""
+    from ray_pipeline.contracts.load import load_contract
+    from ray_pipeline.contracts.odcs_expectations import read_expectations
+    from ray_pipeline.errors import ContractError, Problem
+    from ray_pipeline.sla.checks.unit_sql import UnitSql
+    from ray_pipeline.sla.compile import compile_checks
+
+    try:
+        contract = load_contract(file)
+    except ContractError:  # of several objects: each is linted where a dataset names it
+        return []
+    if contract.kind != "odcs" or "sql" not in contract.text:
+        return []
+    checks = compile_checks(contract, read_expectations(contract)).day_checks
+    return [
+        Problem(str(file), check.line, check.key, check.problem)
+        for check in checks
+        if isinstance(check, UnitSql) and check.problem is not None
+    ]
 
 
 @app.command("show")

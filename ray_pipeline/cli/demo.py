@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from .console import Progress, note, out, print_line, progress
+from .demo_gate import next_commands, print_gate
 from .ingest import progress_printer
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ray_pipeline.demo.publish import Published
     from ray_pipeline.demo.run import DemoReport
+    from ray_pipeline.runtime.jobs.measure_pass import Progress as Measured
     from ray_pipeline.runtime.reports import RunReport
 
 DEFAULT_FOLDER = Path(".demo")
@@ -37,7 +39,9 @@ def demo(
     """Run the whole pipeline on real flights, on this machine: no server, no cloud.
 
     Some weeks of New York's flights of 2013 are published as events to an embedded broker, a stated share of them
-    spoiled; Ray actors judge, land and commit them; then `verify` proves the result from its objects alone.
+    spoiled; Ray actors judge, land and commit them; a gate judges the days that landed, publishes what holds as Iceberg
+    tables and keeps back the rest; then `verify` proves the result from its objects alone. Exits 0 where all of it is
+    what the seed foretells, though the gate finds what it must find.
     """
     from ray_pipeline.demo.plan import DemoPlan
     from ray_pipeline.demo.run import run_demo
@@ -46,12 +50,14 @@ def demo(
         report = run_demo(
             folder.absolute(),
             DEFAULT_CONFIG,
-            plan=DemoPlan(seed=seed, days=days, share=share),
+            plan=DemoPlan.of_days(days, seed=seed, share=share),
             say=display.say,
             on_published=display.published,
             on_progress=display.ingesting,
+            on_measured=display.measured,
         )
     print_table(report)
+    print_gate(report)
     print_where(report, folder)
     for surprise in report.surprises:
         note(surprise)
@@ -65,6 +71,7 @@ class _Display:
         self._up = ExitStack()
         self._publishing: Progress | None = None
         self._ingesting: Callable[[RunReport], None] | None = None
+        self._measuring: Progress | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -88,9 +95,14 @@ class _Display:
             self._ingesting = self._up.enter_context(progress_printer())
         self._ingesting(report)
 
+    def measured(self, so_far: Measured) -> None:
+        if self._measuring is None:
+            self._measuring = self._up.enter_context(progress("measuring"))
+        self._measuring(so_far.files, so_far.of, f"files ({so_far.rows:,} rows)")
+
     def _take_away(self) -> None:
         self._up.close()
-        self._publishing = self._ingesting = None
+        self._publishing = self._ingesting = self._measuring = None
 
 
 def print_table(report: DemoReport) -> None:
@@ -123,7 +135,7 @@ def print_table(report: DemoReport) -> None:
     seconds = report.ingested.seconds
     print_line(
         f"{read:,} records in {seconds:.1f} s of ingest ({read / seconds:,.0f} records/s, the start of the Ray actors "
-        f"included); {report.seconds:.0f} s in all."
+        f"included), {report.timings['gate']:.1f} s of gate; {report.seconds:.0f} s in all."
     )
     print_line("The counts are those that the seed foretells." if not report.surprises else "The counts are WRONG.")
 
@@ -136,6 +148,8 @@ def print_where(report: DemoReport, folder: Path) -> None:
     print_line(f"Landed Parquet   {folder / 'lake' / 'flights' / 'data'}")
     print_line(f"Dead letters     {folder / 'lake' / 'flights' / 'bad'}   (Parquet: raw bytes and every reason)")
     print_line(f"Commit log       {folder / 'lake' / 'flights' / '_log'}")
+    print_line(f"Gate's books     {folder / 'lake' / 'flights' / '_gate'}   (decisions, quarantined rows, reports)")
+    print_line(f"Iceberg tables   {folder / 'lake' / 'flights' / '_gate' / '_warehouse'}")
     print_line("Contracts        contracts/flights/")
     print_line()
     print_line(
@@ -149,5 +163,6 @@ def print_where(report: DemoReport, folder: Path) -> None:
         "ray-pipeline status",
         "ray-pipeline dead-letters list departures",
         "ray-pipeline files departures",
+        *(f"ray-pipeline {command}" for command in next_commands(report)),
     ):
         print_line(f"  {where}.venv/bin/{command}")

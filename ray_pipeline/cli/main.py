@@ -31,9 +31,21 @@ VERBS = {
         Verb("demo", "demo", "demo", START, "Run the whole pipeline on real flights, on this machine."),
         Verb("doctor", "doctor", "doctor", START, "Check everything that a run needs, one line each."),
         Verb("ingest", "ingest", "ingest", RUN, "Read topics into validated Parquet and dead letters."),
+        Verb("gate", "gate", "gate", RUN, "Judge what landed, publish what holds, keep back the rest."),
         Verb("status", "status", "status", RUN, "Show where every partition stands."),
         Verb("resume", "resume", "resume", RUN, "Let a stopped partition go on."),
         Verb("files", "files", "files", LOOK, "Print the URIs of the landed files of DATASET."),
+        Verb(
+            "curated",
+            "curated",
+            "curated",
+            LOOK,
+            "Print where the curated table of DATASET is, for any engine that reads Iceberg.",
+        ),
+        Verb("held", "held", "app", LOOK, "Look at days that the gate holds back, and let them through."),
+        Verb(
+            "quarantine", "quarantine", "app", LOOK, "Look at rows that the gate set aside, and have them judged again."
+        ),
         Verb("dead-letters", "dead_letters", "app", LOOK, "Look at records that their contract refused."),
         Verb("verify", "verify", "verify", LOOK, "Prove that nothing is lost and nothing is doubled."),
         Verb("contract", "contract", "app", CONTRACTS, "Check and explain data contracts."),

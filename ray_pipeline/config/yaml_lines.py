@@ -14,18 +14,27 @@ from typing import Any
 
 import yaml
 
+from ray_pipeline.config.yaml_tree import BadYamlError, Dialect, KeyPath, Node, read_tree
 from ray_pipeline.errors import Problem
+
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Document", "KeyPath", "dotted", "parse", "scalar"]
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
-
-KeyPath = tuple[str | int, ...]
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,100}")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_DIALECT = Dialect(
+    max_depth=MAX_DEPTH,
+    max_nodes=MAX_BYTES,
+    references=False,
+    tags=(),
+    refused_tag="tags (!…) are not read here: write a plain value",
+    twice="the key stands twice (first on line {line})",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +74,18 @@ def parse(text: str, file: str) -> Document:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         return Document(None, problems=(Problem(file, None, "", f"larger than {MAX_BYTES} bytes"),))
-    try:
-        if (refused := _refused_feature(text)) is not None:
-            line, what = refused
-            return Document(None, problems=(Problem(file, line, "", what),))
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        return Document(None, problems=(_syntax_problem(error, text, file),))
-    except yaml.YAMLError:
-        return Document(None, problems=(Problem(file, None, "", "no YAML: a character that YAML does not allow"),))
-    reader = _Reader(file)
-    value = reader.read(node, ()) if node is not None else None
-    return Document(value, reader.lines, tuple(reader.problems))
+    halves: list[Problem] = []
+
+    def value(node: Node, path: KeyPath) -> object:
+        if any("\ud800" <= character <= "\udfff" for character in node.scalar):
+            halves.append(Problem(file, node.line, dotted(path), "half a character (a lone surrogate)"))
+            return node.scalar.encode("utf-8", "replace").decode()
+        return scalar(node.scalar) if node.plain else node.scalar
+
+    tree = read_tree(_events(text, file), _DIALECT, value, file)
+    if tree is None:
+        return Document(None)
+    return Document(tree.value, tree.lines, (*tree.problems, *halves))
 
 
 def scalar(text: str) -> str | int | float | bool | None:
@@ -96,6 +105,16 @@ def scalar(text: str) -> str | int | float | bool | None:
     return text
 
 
+def _events(text: str, file: str) -> Iterator[Any]:
+    try:
+        yield from yaml.parse(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        problem = _syntax_problem(error, text, file)
+        raise BadYamlError(problem.line, problem.message) from None
+    except yaml.YAMLError:
+        raise BadYamlError(None, "no YAML: a character that YAML does not allow") from None
+
+
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
     """Say where the parser stopped, in its own words alone: the snippet that it adds may hold a secret."""
     mark: Any = error.problem_mark or error.context_mark
@@ -105,73 +124,3 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, file: str) -> Proble
     if re.search(r"[{\[].*\$\{", text.splitlines()[mark.line] if mark.line < len(text.splitlines()) else ""):
         what += "; inside { } or [ ] a value with ${…} must be quoted"
     return Problem(file, mark.line + 1, "", f"no YAML: {what}")
-
-
-def _refused_feature(text: str) -> tuple[int, str] | None:
-    """Look at the event stream before anything is built from it."""
-    depth = 0
-    documents = 0
-    for event in _events(text):
-        line = _line(event.start_mark)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            return line, "anchors and aliases are not read here: write the value out"
-        if getattr(event, "tag", None):
-            return line, "tags (!…) are not read here: write a plain value"
-        if isinstance(event, yaml.DocumentStartEvent):
-            documents += 1
-            if documents > 1:
-                return line, "a second document: one file holds one"
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return line, f"nested deeper than {MAX_DEPTH}"
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return None
-
-
-def _line(mark: Any) -> int:
-    return int(mark.line) + 1
-
-
-def _events(text: str) -> Iterator[yaml.Event]:
-    yield from yaml.parse(text, Loader=yaml.SafeLoader)
-
-
-class _Reader:
-    """Turn composed nodes into values; depth and aliases were checked before."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self.lines: dict[KeyPath, int] = {}
-        self.problems: list[Problem] = []
-
-    def read(self, node: yaml.Node, path: KeyPath) -> Any:
-        self.lines.setdefault(path, _line(node.start_mark))
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
-        if any("\ud800" <= character <= "\udfff" for character in node.value):
-            what = "half a character (a lone surrogate)"
-            self.problems.append(Problem(self._file, _line(node.start_mark), dotted(path), what))
-            return node.value.encode("utf-8", "replace").decode()
-        plain = isinstance(node, yaml.ScalarNode) and node.style is None
-        return scalar(node.value) if plain else node.value
-
-    def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
-        value: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line = _line(key_node.start_mark)
-            if not isinstance(key_node, yaml.ScalarNode):
-                self.problems.append(Problem(self._file, line, dotted(path), "a key must be text"))
-                continue
-            key = key_node.value
-            if key in value:
-                first = self.lines[(*path, key)]
-                what = f"the key stands twice (first on line {first})"
-                self.problems.append(Problem(self._file, line, dotted((*path, key)), what))
-                continue
-            self.lines[(*path, key)] = line
-            value[key] = self.read(value_node, (*path, key))
-        return value

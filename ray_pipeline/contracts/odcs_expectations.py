@@ -67,8 +67,8 @@ class _Ids:
 
     def name(self, entry: SlaProperty | QualityRule | Relationship, *place: str) -> str:
         """Its own id; with its place before it where another entry has the same."""
-        alone = self._wanted[entry.id] == 1 or entry.id.startswith(".".join(place[1:]) or "\0")
-        wanted = entry.id if alone else ".".join([*place, entry.id])
+        says_place = len(place) > 1 and entry.id.startswith(".".join(place[1:]) + ".")
+        wanted = entry.id if self._wanted[entry.id] == 1 or says_place else ".".join([*place, entry.id])
         name, number = wanted, 2
         while name in self._given:
             name, number = f"{wanted}-{number}", number + 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +13,23 @@ from typing import TYPE_CHECKING
 from ray_pipeline.config import load_config
 from ray_pipeline.connectors.kafka.embedded import EmbeddedBroker
 from ray_pipeline.connectors.kafka.publisher import Publisher
-from ray_pipeline.demo.plan import PARTITIONS, DemoPlan, Expected
-from ray_pipeline.demo.publish import Published, publish
 from ray_pipeline.errors import UsageError
+from ray_pipeline.gate.keys import index_key
 from ray_pipeline.runtime.ingest import IngestReport, ingest
-from ray_pipeline.runtime.wiring import open_lake
+from ray_pipeline.runtime.open import open_pipeline
+from ray_pipeline.sla.result import Disposition
 from ray_pipeline.types import Outcome
+
+from .fates import Fate
+from .plan import PARTITIONS, DemoPlan, Expected
+from .publish import Published, publish
+from .read_back import ReadBack, read_back
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.lake.verify_report import VerifyReport
+    from ray_pipeline.runtime.jobs.gate import GateRunReport
+    from ray_pipeline.runtime.jobs.measure_pass import Progress
     from ray_pipeline.runtime.reports import RunReport
 
 MARKER = ".ray-pipeline-demo"
@@ -38,31 +46,76 @@ class DemoReport:
     published: Published
     expected: Mapping[str, Expected]
     ingested: IngestReport
+    fates: Mapping[str, Fate]
+    gated: GateRunReport
+    index: str
+    """URI of the page that lists the gate's runs."""
+    read_back: Mapping[str, ReadBack]
     verified: VerifyReport
     seconds: float
+    timings: Mapping[str, float]
+    """Seconds by step."""
 
     @property
     def surprises(self) -> tuple[str, ...]:
         """Counts that are not those that the seed foretells, as sentences; none is what must be."""
-        found = []
+        return (*self._surprises_of_ingest(), *self._surprises_of_the_gate())
+
+    @property
+    def foretold(self) -> Outcome:
+        """What the gate must say: BROKEN where it must quarantine a row or hold a day."""
+        return Outcome.BROKEN if any(fate.quarantined or fate.held for fate in self.fates.values()) else Outcome.HELD
+
+    @property
+    def outcome(self) -> Outcome:
+        """HELD only if every count is the foretold one and ``verify`` holds; that the gate says BROKEN is foretold."""
+        if self.surprises:
+            return Outcome.BROKEN
+        return max(self.verified.outcome, self.ingested.outcome)
+
+    def held(self, dataset: str) -> dict[str, int]:
+        """Return the days that the gate holds back, with their rows."""
+        return self._kept(dataset, Disposition.HELD)
+
+    def waiting(self, dataset: str) -> dict[str, int]:
+        """Return the days that the gate has yet to see the end of, with their rows."""
+        return self._kept(dataset, Disposition.PENDING)
+
+    def _kept(self, dataset: str, disposition: Disposition) -> dict[str, int]:
+        [found] = [one for one in self.gated.datasets if one.dataset == dataset]
+        return {day.day: day.held for day in found.days if day.disposition is disposition}
+
+    def _surprises_of_ingest(self) -> Iterator[str]:
         for name, counts in self.ingested.datasets.items():
             wanted = self.expected[name]
-            for what, saw, want in (
+            yield from _differences(
+                name,
                 ("read", counts.read, wanted.read),
                 ("landed", counts.landed, wanted.landed),
                 ("dead-lettered", counts.dead_lettered, wanted.dead_lettered),
                 ("by rule", dict(sorted(counts.by_rule.items())), dict(wanted.by_rule)),
-            ):
-                if saw != want:
-                    found.append(f"{name}: {what} is {saw}, and the seed says {want}")
-        return tuple(found)
+            )
 
-    @property
-    def outcome(self) -> Outcome:
-        """HELD only if every count is the foretold one and ``verify`` holds."""
-        if self.surprises:
-            return Outcome.BROKEN
-        return max(self.verified.outcome, self.ingested.outcome)
+    def _surprises_of_the_gate(self) -> Iterator[str]:
+        for found in self.gated.datasets:
+            fate, read = self.fates[found.dataset], self.read_back[found.dataset]
+            yield from _differences(
+                found.dataset,
+                ("published", found.published, fate.published),
+                ("quarantined", found.quarantined, fate.quarantined),
+                ("held", self.held(found.dataset), dict(fate.held)),
+                ("waiting", self.waiting(found.dataset), dict(fate.waiting)),
+                ("read back by polars", read.polars, fate.published),
+                ("read back by DuckDB", read.duckdb, fate.published),
+            )
+            yield from (f"{found.dataset}: {problem}" for problem in found.problems)
+        yield from _differences("the gate", ("its exit code", int(self.gated.outcome), int(self.foretold)))
+
+
+def _differences(name: str, *compared: tuple[str, object, object]) -> Iterator[str]:
+    for what, saw, want in compared:
+        if saw != want:
+            yield f"{name}: {what} is {saw}, and the seed says {want}"
 
 
 def run_demo(
@@ -73,16 +126,21 @@ def run_demo(
     say: Callable[[str], None] = lambda _sentence: None,
     on_published: Callable[[Published, int], None] | None = None,
     on_progress: Callable[[RunReport], None] | None = None,
+    on_measured: Callable[[Progress], None] | None = None,
 ) -> DemoReport:
-    """Publish the plan's records to an embedded broker, ingest them to the end, and verify what landed.
+    """Publish the plan's records to an embedded broker, ingest them to the end, gate what landed, and verify it all.
 
     ``folder`` is replaced, and nothing else is touched; raises ``UsageError`` where it holds anything that an
-    earlier demo did not write. Landing times are the replay's: the publication time of the newest record read.
+    earlier demo did not write. Landing times are the replay's: the publication time of the newest record read; and
+    the gate's clock is the replay's end.
     """
     plan = plan or DemoPlan()
     began = time.monotonic()
-    renew(folder)
-    expected = plan.expected()
+    timings: dict[str, float] = {}
+    with _timed(timings, "foretell"):
+        renew(folder)
+        expected = plan.expected()
+        fates = plan.fates()
     total = sum(topic.read for topic in expected.values())
     dead_letters = {f"{topic}.dead-letters": partitions for topic, partitions in PARTITIONS.items()}
     with EmbeddedBroker({**PARTITIONS, **dead_letters}) as broker:
@@ -90,17 +148,40 @@ def run_demo(
             config_file, [f"kafka.bootstrap.servers={broker.bootstrap_servers}", f"store={folder / 'lake'}"]
         )
         say(f"publishing {total:,} events of {plan.days} days from {plan.start} to an embedded broker")
-        with Publisher(config.kafka) as publisher:
+        with _timed(timings, "publish"), Publisher(config.kafka) as publisher:
             published = publish(
                 plan.records(),
                 publisher.publish,
                 (lambda so_far: on_published(so_far, total)) if on_published else None,
             )
         say("ingesting: Ray actors read the partitions, judge every record by its contract, land and commit")
-        ingested = ingest(config, until_end=True, replay=True, on_progress=on_progress, on_message=say)
-    say("verifying the lake from its objects alone")
-    verified = _verify(config)
-    return DemoReport(folder, config, plan, published, expected, ingested, verified, time.monotonic() - began)
+        with _timed(timings, "ingest"):
+            ingested = ingest(config, until_end=True, replay=True, on_progress=on_progress, on_message=say)
+    pipeline = open_pipeline(config)
+    say(f"gating: every day that landed is judged by its contract, as of {plan.ends_at:%Y-%m-%d %H:%M} UTC")
+    with _timed(timings, "gate"):
+        gated = pipeline.gate(at=plan.ends_at, on_message=say, on_progress=on_measured)
+    say("reading the curated tables back with polars and DuckDB")
+    with _timed(timings, "read back"):
+        counted = {name: read_back(pipeline.curated(name)) for name in config.datasets}
+    say("verifying lake, gate and tables from their objects alone")
+    with _timed(timings, "verify"):
+        verified = pipeline.verify()
+    return DemoReport(
+        folder=folder,
+        config=config,
+        plan=plan,
+        published=published,
+        expected=expected,
+        ingested=ingested,
+        fates=fates,
+        gated=gated,
+        index=pipeline.store.uri(index_key(config.pipeline)),
+        read_back=counted,
+        verified=verified,
+        seconds=time.monotonic() - began,
+        timings=timings,
+    )
 
 
 def renew(folder: Path) -> None:
@@ -118,7 +199,8 @@ def renew(folder: Path) -> None:
         raise UsageError(f"{folder} cannot be written ({error.strerror}): name another one with --folder") from None
 
 
-def _verify(config: PipelineConfig) -> VerifyReport:
-    from ray_pipeline.lake.verify import verify
-
-    return verify(open_lake(config), config.pipeline)
+@contextmanager
+def _timed(timings: dict[str, float], step: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    timings[step] = round(time.monotonic() - began, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -14,6 +15,8 @@ from ray_pipeline.lake.schema_union import conform
 
 from .keys import kept_key, quarantine_key
 from .rows_file import RowsFile
+
+PUTS = 8
 
 
 @dataclass(slots=True)
@@ -31,6 +34,8 @@ class Desk:
     publish: list[DataFile] = field(default_factory=list)
     quarantine: list[DataFile] = field(default_factory=list)
     replaced: list[DataFile] = field(default_factory=list)
+    manifests: list[tuple[str, bytes]] = field(default_factory=list)
+    """Key and content; written together at the end."""
     _numbers: count[int] = field(default_factory=count)
 
     def put_kept(self, rows: RowsFile, day: str) -> DataFile | None:
@@ -42,6 +47,12 @@ class Desk:
         """Write rows that join the quarantine."""
         key = quarantine_key(self.pipeline, self.dataset, day, self.n, self.nonce, next(self._numbers))
         return self._noted(rows.put(self.store, key, day), self.quarantine)
+
+    def put_manifests(self) -> None:
+        """Write the manifests, some at a time: they are small and, in a first gate, many."""
+        with ThreadPoolExecutor(PUTS, thread_name_prefix="gate-manifests") as pool:
+            for _ in pool.map(lambda item: self.store.put(*item), self.manifests):
+                pass
 
     def as_published(self, rows: pa.Table, key: str) -> pa.Table:
         """Return the rows as the table takes them; raise ``FileCorruptError`` where they do not fit it."""

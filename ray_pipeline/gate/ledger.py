@@ -57,14 +57,11 @@ class GateLedger:
         False as well for the decision of a run that was decided before. An entry that contradicts the state raises
         ``LogBrokenError`` and is not written; ``CommitUnknownError`` says that the store would not tell: read again.
         """
-        state = self._state if self._state.n + 1 == entry.n else self.state()
+        state = self.state()
         if entry.n <= state.n:
             found = self._read(entry.n)
             return found is not None and found[0].nonce == entry.nonce  # a try before this one may have made it
-        if isinstance(entry, Decision) and self.find_run(entry.run_id) is not None:
-            return False
-        state = self._state
-        if entry.n <= state.n:
+        if isinstance(entry, Decision) and self._find_run(state, entry.run_id) is not None:
             return False
         after = fold(state, entry, str(self))
         self._project_runs(state)
@@ -89,7 +86,18 @@ class GateLedger:
 
     def find_run(self, run_id: str) -> Decision | None:
         """Return what was decided for a run id; None where nothing was."""
-        n = dict(self.state().runs).get(run_id)
+        return self._find_run(self.state(), run_id)
+
+    def nonce(self) -> str:
+        """Return a name that nobody else has."""
+        return f"{self._rng.getrandbits(64):016x}"
+
+    def written_at(self) -> str:
+        """Return this moment as entries write it."""
+        return timestamp_text(self._clock.now())
+
+    def _find_run(self, state: GateState, run_id: str) -> Decision | None:
+        n = dict(state.runs).get(run_id)
         if n is None:
             data = self.store.get(run_key(self.pipeline, self.dataset, run_id))
             if data is None:
@@ -101,14 +109,6 @@ class GateLedger:
         if decision.run_id != run_id:
             raise LogBrokenError(str(self), n, f"is not the decision of run {run_id!r}, as its index says")
         return decision
-
-    def nonce(self) -> str:
-        """Return a name that nobody else has."""
-        return f"{self._rng.getrandbits(64):016x}"
-
-    def written_at(self) -> str:
-        """Return this moment as entries write it."""
-        return timestamp_text(self._clock.now())
 
     def _near_the_end(self) -> GateState:
         """Return the state after an entry not far from the last one, at the cost of a few reads."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from ray_pipeline.errors import FileCorruptError
 from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.ports import ObjectStore
+from ray_pipeline.lake.read_ahead import read_ahead
 from ray_pipeline.sla.result import Disposition
 
 from .entries import DayState, GateState
@@ -102,11 +103,10 @@ class DayManifest:
         return [*(file for file in kept if file is not None), *self.released]
 
 
-def write_manifest(store: ObjectStore, key: str, manifest: DayManifest) -> str:
-    """Put the manifest into the store and return its SHA-256."""
+def encode_manifest(manifest: DayManifest) -> tuple[bytes, str]:
+    """Return the manifest as it is stored, and the SHA-256 of that."""
     data = seal({"format": FORMAT, **as_document(manifest)})
-    store.put(key, data)
-    return hashlib.sha256(data).hexdigest()
+    return data, hashlib.sha256(data).hexdigest()
 
 
 def read_manifest(store: ObjectStore, state: DayState) -> DayManifest:
@@ -130,9 +130,10 @@ def decode_manifest(data: bytes | None, key: str, sha256: str) -> DayManifest:
 
 
 def read_manifests(store: ObjectStore, state: GateState, days: Iterable[str] | None = None) -> Iterator[DayManifest]:
-    """Yield the newest manifests, by day; of these days, or of all."""
-    for day in sorted(state.days if days is None else set(days) & state.days.keys()):
-        yield read_manifest(store, state.days[day])
+    """Yield the newest manifests, by day; of these days, or of all. Raises as ``read_manifest`` does."""
+    chosen = [state.days[day] for day in sorted(state.days if days is None else set(days) & state.days.keys())]
+    for at, (key, data) in zip(chosen, read_ahead(store, [at.manifest for at in chosen]), strict=True):
+        yield decode_manifest(data, key, at.sha256)
 
 
 def landed_files(store: ObjectStore, state: GateState, day: str) -> list[DataFile]:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ray_pipeline.errors import FileCorruptError
+from ray_pipeline.errors import FileCorruptError, UsageError
 from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.keys import parse_file_key
 from ray_pipeline.lake.ports import ObjectStore
@@ -77,8 +77,11 @@ class Found:
 def with_reasons(rows: pa.Table, positions: Array, drops: Sequence[Drop], run_id: str) -> pa.Table:
     """Return the rows, which are those at ``positions`` of their file, with why each was set aside.
 
-    A row's reasons are in the order of ``drops``.
+    A row's reasons are in the order of ``drops``. Raises ``UsageError`` where a column has one of our two names.
     """
+    taken_names = [name for name in OURS if name in rows.column_names]
+    if taken_names:
+        raise UsageError(f"column {taken_names[0]!r} has a name that quarantine files need; rename it in the contract")
     found = [np.searchsorted(positions, np.intersect1d(drop.positions, positions)) for drop in drops]
     row = np.concatenate(found) if found else np.empty(0, np.int64)
     drop_number = np.repeat(np.arange(len(found)), [len(part) for part in found])
@@ -107,13 +110,18 @@ def read_quarantine(store: ObjectStore, file: DataFile, columns: Sequence[str] |
     yield from read_batches(parquet, file.key, columns)
 
 
-def find_rows(store: ObjectStore, state: GateState, selection: Selection) -> Iterator[Found]:
-    """Yield the quarantined rows that the selection means, file by file, by day; files without any are left out."""
+def find_rows(
+    store: ObjectStore, state: GateState, selection: Selection, columns: Sequence[str] | None = None
+) -> Iterator[Found]:
+    """Yield the quarantined rows that the selection means, file by file, by day; files without any are left out.
+
+    ``columns`` are those that are wanted; by default all.
+    """
     days = [day for day, at in state.days.items() if at.quarantined and selection.day in (None, day)]
     for manifest in read_manifests(store, state, days):
         for fate in manifest.files:
             if fate.quarantined is not None and _may_hold(fate.file, selection):
-                found = _select(store, manifest.day, fate, fate.quarantined, selection)
+                found = _select(store, manifest.day, fate, fate.quarantined, selection, columns)
                 if len(found.positions):
                     yield found
 
@@ -121,7 +129,7 @@ def find_rows(store: ObjectStore, state: GateState, selection: Selection) -> Ite
 def count_rows(store: ObjectStore, state: GateState, selection: Selection | None = None) -> list[QuarantineCount]:
     """Return how many rows are set aside, by day and check."""
     counts: dict[tuple[str, str, str | None], int] = {}
-    for found in find_rows(store, state, selection or Selection()):
+    for found in find_rows(store, state, selection or Selection(), OURS):
         items = pc.list_flatten(found.rows.column("_reasons"))
         pairs = zip(
             pc.struct_field(items, "check").to_pylist(), pc.struct_field(items, "dimension").to_pylist(), strict=True
@@ -157,10 +165,17 @@ def _may_hold(landed: DataFile, selection: Selection) -> bool:
     )
 
 
-def _select(store: ObjectStore, day: str, fate: FileFate, file: DataFile, selection: Selection) -> Found:
+def _select(
+    store: ObjectStore,
+    day: str,
+    fate: FileFate,
+    file: DataFile,
+    selection: Selection,
+    columns: Sequence[str] | None,
+) -> Found:
     positions, parts, first = [], [], 0
     schema: pa.Schema | None = None
-    for rows in read_quarantine(store, file):
+    for rows in read_quarantine(store, file, None if columns is None else [*columns, "_partition", "_offset"]):
         schema = rows.schema
         mask = _mask(rows, selection)
         chosen = np.flatnonzero(mask)

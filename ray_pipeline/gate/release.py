@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from .ledger import GateLedger
 from .quarantine import OURS, Found, find_rows
 
 ATTEMPTS = 32
+_NONE = np.empty(0, np.int64)
 Recheck = Callable[[str, pa.Table], Mapping[str, Array]]
 """Day and landed rows → check id → the numbers of those that still break it."""
 
@@ -93,6 +94,16 @@ class QuarantineRelease:
         return sum(len(found.positions) for found in self.files)
 
 
+def plan_releases(
+    store: ObjectStore, pipeline: str, topic: str, state: GateState, contract: DataContract, recheck: Recheck
+) -> tuple[QuarantineRelease, ...]:
+    """Plan every pending release of quarantined rows; a row that several of them choose belongs to the first."""
+    planned: list[QuarantineRelease] = []
+    for release in state.pending_quarantine:
+        planned.append(plan_release(store, pipeline, topic, state, release, contract, recheck, planned))
+    return tuple(planned)
+
+
 def plan_release(
     store: ObjectStore,
     pipeline: str,
@@ -101,8 +112,13 @@ def plan_release(
     release: ReleaseQuarantine,
     contract: DataContract,
     recheck: Recheck,
+    others: Sequence[QuarantineRelease] = (),
 ) -> QuarantineRelease:
-    """Judge the chosen rows again, against the contract as it is now and its checks on rows; return those that hold."""
+    """Judge the chosen rows again, against the contract as it is now and its checks on rows; return those that hold.
+
+    Rows that ``others`` release already are not released again.
+    """
+    taken = _positions(others)
     judge = None if release.waive else _judge(store, pipeline, topic, contract)
     chosen, files = 0, []
     for found in find_rows(store, state, release.selection):
@@ -110,9 +126,17 @@ def plan_release(
         positions = found.positions
         if judge is not None:
             positions = positions[_holds(found, judge, recheck)]
+        positions = np.setdiff1d(positions, taken.get(found.file.key, _NONE), assume_unique=True)
         if len(positions):
             files.append(ReleasedRows(found.day, found.fate.file, found.file, positions))
     return QuarantineRelease(release.n, chosen, tuple(files))
+
+
+def _positions(releases: Sequence[QuarantineRelease]) -> dict[str, Array]:
+    taken: dict[str, Array] = {}
+    for found in (found for release in releases for found in release.files):
+        taken[found.file.key] = np.union1d(taken.get(found.file.key, _NONE), found.positions)
+    return taken
 
 
 def _judge(store: ObjectStore, pipeline: str, topic: str, contract: DataContract) -> DataContract:

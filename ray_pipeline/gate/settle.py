@@ -23,7 +23,7 @@ from ray_pipeline.types import ContractRef
 from .desk import Desk
 from .entries import DayDecision, Decision, GateState, LogRange, Series, VerdictSummary
 from .keys import manifest_key
-from .manifest import DayManifest, Fate, FileFate, read_manifest, write_manifest
+from .manifest import DayManifest, Fate, FileFate, encode_manifest, read_manifests
 from .plan import Action, DayPlan, FilePlan
 from .quarantine import with_reasons
 from .release import QuarantineRelease
@@ -31,6 +31,8 @@ from .release_files import settle_releases
 from .rows_file import RowsFile
 
 Opener = Callable[[DataFile], pq.ParquetFile]
+BATCH_ROWS = 131_072
+"""Rows that are divided at a time, fewer where they are large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,12 @@ def settle(
     opened = open_file or (lambda file: open_verified(store.get(file.key), file))
     by_day = {plan.day: plan for plan in plans if plan.files}
     days = sorted(by_day.keys() | {found.day for release in releases for found in release.files})
-    settled = (_settle_day(desk, state, day, by_day.get(day), releases, opened) for day in days)
-    decided = tuple(day for day in settled if day is not None)
+    manifests = read_manifests(store, state, days)
+    settled = [
+        _settle_day(desk, day, next(manifests) if day in state.days else None, by_day.get(day), releases, opened)
+        for day in days
+    ]
+    desk.put_manifests()
     return Decision(
         n=desk.n,
         run_id=judged.run_id,
@@ -80,7 +86,7 @@ def settle(
         at=judged.at,
         contract=judged.contract,
         offsets=judged.offsets,
-        days=decided,
+        days=tuple(day for day in settled if day is not None),
         publish=tuple(desk.publish),
         quarantine=tuple(desk.quarantine),
         replaced=tuple(desk.replaced),
@@ -94,15 +100,13 @@ def settle(
 
 def _settle_day(
     desk: Desk,
-    state: GateState,
     day: str,
+    before: DayManifest | None,
     plan: DayPlan | None,
     releases: Sequence[QuarantineRelease],
     opened: Opener,
 ) -> DayDecision | None:
     """Write a day's files and manifest; None where all is as it was."""
-    known = state.days.get(day)
-    before = read_manifest(desk.store, known) if known is not None else None
     fates = {fate.file.key: fate for fate in before.files} if before else {}
     released, released_rows = settle_releases(desk, day, fates, releases)
     for file_plan in plan.files if plan else ():
@@ -121,7 +125,8 @@ def _settle_day(
     if before is not None and manifest == _as_of(before, desk.n):
         return None
     key = manifest_key(desk.pipeline, desk.dataset, day, desk.n, desk.nonce)
-    sha256 = write_manifest(desk.store, key, manifest)
+    data, sha256 = encode_manifest(manifest)
+    desk.manifests.append((key, data))
     held = tuple(fate.file for fate in manifest.files if fate.fate is Fate.HELD)
     return DayDecision(
         day=day,
@@ -161,7 +166,7 @@ def _rewrite(desk: Desk, day: str, plan: FilePlan, parquet: pq.ParquetFile) -> t
     kept: RowsFile | None = None
     aside: RowsFile | None = None
     first = 0
-    for rows in read_batches(parquet, file.key):
+    for rows in read_batches(parquet, file.key, rows=BATCH_ROWS):
         mask = stays[first : first + rows.num_rows]
         keeps = desk.as_published(rows if mask.all() else rows.filter(pa.array(mask)), file.key)
         kept = kept or RowsFile(keeps.schema)

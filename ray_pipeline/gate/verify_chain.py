@@ -28,26 +28,30 @@ class Chain:
 
 def read_chain(store: ObjectStore, pipeline: str, dataset: str, findings: Findings) -> Chain:
     """Read and check every entry; go on behind a breach."""
-    chain, folded, sound = Chain(), GateState(), True
+    chain = Chain()
+    before: GateState | None = GateState()
     folder = gate_prefix(pipeline, dataset)
     numbers = _numbers(store, folder)
-    told = _told(store, pipeline, dataset)
-    last = max([*numbers, *told], default=-1)
-    keys = [entry_key(pipeline, dataset, n) for n in range(last + 1)]
-    for n, (key, data) in enumerate(read_ahead(store, keys)):
-        found = _entry(data, n, key, told.get(n), findings)
+    expected = 0
+    contents = read_ahead(store, [entry_key(pipeline, dataset, n) for n in numbers])
+    for n, (key, data) in zip(numbers, contents, strict=True):
+        if n != expected:
+            missing = entry_key(pipeline, dataset, expected)
+            findings.broken("G2", missing, missing, "is missing, though a later entry is there")
+            before, chain.complete = None, False
+        expected = n + 1
+        found = _entry(data, n, key, findings)
         if found is None:
-            sound = chain.complete = False
+            before, chain.complete = None, False
             continue
-        entry, stored = found
-        if sound:
-            folded, sound = _folded(folded, entry, stored, key, folder, findings)
-        else:
-            folded = stored
+        entry, chain.state = found
+        if before is not None:
+            _check_fold(before, entry, chain.state, key, folder, findings)
+        before = chain.state
         if isinstance(entry, Decision):
             chain.decisions[n] = entry
             _check_run(store, pipeline, dataset, entry, findings)
-        chain.state = stored
+    _check_index(store, pipeline, dataset, chain, expected, findings)
     return chain
 
 
@@ -61,29 +65,9 @@ def _numbers(store: ObjectStore, folder: str) -> list[int]:
     return numbers
 
 
-def _told(store: ObjectStore, pipeline: str, dataset: str) -> dict[int, str]:
-    """Return the entries that the projections tell of, and which projection does: an end that was cut off shows so."""
-    keys = [checkpoint_key(pipeline, dataset), *store.list(f"{gate_prefix(pipeline, dataset)}/runs")]
-    told = {}
-    for key, data in read_ahead(store, keys):
-        try:
-            n = json.loads(data)["n"] if data is not None else None
-        except (ValueError, KeyError, TypeError):
-            n = None
-        if isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 10**12:
-            told[n] = key
-    return told
-
-
-def _entry(
-    data: bytes | None, n: int, key: str, told_by: str | None, findings: Findings
-) -> tuple[GateEntry, GateState] | None:
-    if data is None:
-        by = told_by or "a later entry"
-        findings.broken("G2", key, key, f"is missing, though {by} is there")
-        return None
+def _entry(data: bytes | None, n: int, key: str, findings: Findings) -> tuple[GateEntry, GateState] | None:
     try:
-        entry, state = decode(data)
+        entry, state = decode(data or b"")
     except (ValueError, KeyError, TypeError) as error:
         findings.broken("G2", key, key, f"cannot be read ({error})")
         return None
@@ -93,18 +77,16 @@ def _entry(
     return entry, state
 
 
-def _folded(
+def _check_fold(
     before: GateState, entry: GateEntry, stored: GateState, key: str, folder: str, findings: Findings
-) -> tuple[GateState, bool]:
+) -> None:
     try:
         after = fold(before, entry, folder)
     except LogBrokenError as error:
         findings.broken("G2", key, key, error.reason)
-        return stored, False
+        return
     if encode(entry, after) != encode(entry, stored):
         findings.broken("G2", key, key, "the state in it is not what the entries up to it add up to")
-        return stored, False
-    return after, True
 
 
 def _check_run(store: ObjectStore, pipeline: str, dataset: str, decision: Decision, findings: Findings) -> None:
@@ -117,3 +99,26 @@ def _check_run(store: ObjectStore, pipeline: str, dataset: str, decision: Decisi
         n = None
     if n != decision.n:
         findings.broken("G2", key, key, f"does not say that run {decision.run_id!r} was decided by entry {decision.n}")
+
+
+def _check_index(
+    store: ObjectStore, pipeline: str, dataset: str, chain: Chain, length: int, findings: Findings
+) -> None:
+    """Compare the projections with the entries: an end that was cut off shows here, and nowhere else."""
+    folder = f"{gate_prefix(pipeline, dataset)}/runs"
+    for key, data in read_ahead(store, [checkpoint_key(pipeline, dataset), *store.list(folder)]):
+        n = _number(data)
+        decision = chain.decisions.get(n)
+        if n >= length:
+            missing = entry_key(pipeline, dataset, n)
+            findings.broken("G2", missing, missing, f"is missing, though {key} tells of it")
+        elif key.startswith(folder) and decision is not None and run_key(pipeline, dataset, decision.run_id) != key:
+            findings.broken("G2", key, key, f"tells of entry {n}, which decided run {decision.run_id!r}")
+
+
+def _number(data: bytes | None) -> int:
+    try:
+        n = json.loads(data)["n"] if data is not None else -1
+    except (ValueError, KeyError, TypeError):
+        return -1
+    return n if isinstance(n, int) and not isinstance(n, bool) else -1

@@ -96,11 +96,13 @@ class VerifyReport:
     counts: Counts
     quick: bool = False
     notes: tuple[str, ...] = field(default=())
+    gates: tuple[tuple[str, tuple[InvariantResult, ...]], ...] = ()
+    """(dataset, its gate's invariants), of every dataset that was gated."""
 
     @property
     def outcome(self) -> Outcome:
         """BROKEN if anything is; else UNKNOWN if anything could not be told; what was not asked for does not count."""
-        statuses = {result.status for result in self.results}
+        statuses = {result.status for result in self._all()}
         if Status.BROKEN in statuses:
             return Outcome.BROKEN
         if Status.UNKNOWN in statuses or self.counts.logs == 0:
@@ -110,7 +112,10 @@ class VerifyReport:
     @property
     def first_breach(self) -> Finding | None:
         """The first breach of the first broken invariant."""
-        return next((result.breaches[0] for result in self.results if result.breaches), None)
+        return next((result.breaches[0] for result in self._all() if result.breaches), None)
+
+    def _all(self) -> list[InvariantResult]:
+        return [*self.results, *(result for _, results in self.gates for result in results)]
 
     def result(self, invariant: str) -> InvariantResult:
         """Return one invariant's result.
@@ -129,17 +134,18 @@ class VerifyReport:
             "quick": self.quick,
             "counts": asdict(self.counts),
             "invariants": [_result_json(result) for result in self.results],
+            "gates": {dataset: [_result_json(result) for result in results] for dataset, results in self.gates},
             "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
         lines = [f"{self.pipeline} in {self.store}: {self.outcome.name}", _counted(self.counts, self.quick)]
         for result in self.results:
-            lines.append(f"{result.id:<4}{result.status:<12}{result.promise}")
-            lines += [f"      broken: {finding}" for finding in result.breaches]
-            lines += [f"      unknown: {finding}" for finding in result.doubts]
-            if result.note:
-                lines.append(f"      {result.note}")
+            lines += _lines(result)
+        for dataset, results in self.gates:
+            lines.append(f"the gate of {dataset}:")
+            for result in results:
+                lines += _lines(result)
         return "\n".join([*lines, *self.notes])
 
     __repr__ = __str__
@@ -149,10 +155,17 @@ class VerifyReport:
             f"<tr><td>{result.id}</td><td>{result.status}</td><td>{escape(result.promise)}</td><td>"
             + "<br>".join(escape(str(finding)) for finding in result.breaches + result.doubts)
             + f"{escape(result.note)}</td></tr>"
-            for result in self.results
+            for result in self._all()
         )
         head = f"<b>{escape(self.pipeline)}</b>: {self.outcome.name}; {escape(_counted(self.counts, self.quick))}"
         return f"{head}<table>{rows}</table>"
+
+
+def _lines(result: InvariantResult) -> list[str]:
+    found = [f"{result.id:<4}{result.status:<12}{result.promise}"]
+    found += [f"      broken: {finding}" for finding in result.breaches]
+    found += [f"      unknown: {finding}" for finding in result.doubts]
+    return [*found, *([f"      {result.note}"] if result.note else [])]
 
 
 def _result_json(result: InvariantResult) -> dict[str, Any]:

@@ -31,8 +31,11 @@ _NUMBER = re.compile(r"u?int|float|double|halffloat|decimal|integer|long|number"
 
 
 def metrics(result: DatasetResult, *, size: int | None, files: int | None) -> dict[str, Facet]:
-    """Return how much was read, and what its columns look like; of a classified column only how many are null."""
-    columns = {column.name: _column(column) for column in result.profile}
+    """Return how much was read, and what its columns look like; of a classified column only how many are null.
+
+    Columns of which only the first rows of large files were looked at are left out: a receiver takes counts for all.
+    """
+    columns = {column.name: _column(column) for column in result.profile if column.rows == result.new_rows}
     return facet("dataQualityMetrics", rowCount=result.new_rows, bytes=size, fileCount=files, columnMetrics=columns)
 
 

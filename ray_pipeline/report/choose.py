@@ -22,7 +22,7 @@ from ray_pipeline.sla.result import (
 from ray_pipeline.types import Outcome
 
 from . import drawings
-from .sentences import contacts, counts, headline, held_command, next_steps, remark, show_row, troubled
+from .sentences import contacts, counts, headline, held_command, next_steps, remark, show_command, troubled
 from .tally import CheckSeries, Group, group_of, series_of, totals_of, totals_of_datasets
 from .view import (
     CheckGroup,
@@ -31,14 +31,15 @@ from .view import (
     DatasetPage,
     DayCell,
     DayLine,
-    Example,
     Finding,
     HeldDay,
     MatrixRow,
     RunPage,
 )
-from .words import count, day_words, quantity, ranges_of
+from .words import count, day_words, instant_words, quantity, ranges_of, share_words
 
+HELD = 4
+"""How many held days are told one by one."""
 STRIP_DAYS = 62
 """More days than this are drawn as a calendar."""
 LISTED_DAYS = 62
@@ -96,6 +97,7 @@ class _Dataset:
         self._names = {series.check: series.shown.name or series.check for series in self._series}
         self._days = sorted(result.days, key=lambda day: day.day)
         self._published = {day.day for day in self._days if day.disposition is Disposition.PUBLISHED}
+        self._inspected = any(day.disposition is Disposition.INSPECTED for day in self._days)
         self._left_out: list[str] = []
         self._lines = self._contract(text)
 
@@ -112,11 +114,13 @@ class _Dataset:
             result=result,
             tone=tone,
             word=word,
+            inspected=self._inspected,
             totals=totals_of_datasets([result]),
             summary=self._summary(),
             cells=() if many else tuple(self._cell(day, most) for day in days),
             calendar=drawings.calendar(days) if many else Markup(""),
             held=self._held(),
+            held_more=self._held_more(),
             groups=groups,
             days=self._day_lines(),
             axis=drawings.axis(matrix_days),
@@ -150,15 +154,12 @@ class _Dataset:
         return f"{count(rows, 'new row')} of {count(len(new), 'day')}: {span}" if new else "Nothing new."
 
     def _cell(self, day: DayResult, most: int) -> DayCell:
-        words = day_words(day.day).split(" ")
-        first = day is self._days[0] or words[0] == "1"
-        month = words[1] if len(words) == 2 and first else ""
-        return DayCell(
-            day.day, words[0], month, _day_tone(day), drawings.day_bar(day, most), drawings.day_sentence(day)
-        )
+        words = day_words(day.day)
+        first = day is self._days[0] or words.startswith("1 ")
+        label = words if first else words.split(" ")[0]
+        return DayCell(day.day, label, _day_tone(day), drawings.day_bar(day, most), drawings.day_sentence(day))
 
     def _held(self) -> tuple[HeldDay, ...]:
-        found = [day for day in self._days if day.disposition in (Disposition.HELD, Disposition.PENDING)]
         return tuple(
             HeldDay(
                 day.day,
@@ -167,8 +168,22 @@ class _Dataset:
                 self._reasons(day),
                 None if self._dry_run else held_command(self._result.dataset, day.day),
             )
-            for day in self._cut(sorted(found, key=lambda day: day.disposition is Disposition.PENDING), 12, "held day")
+            for day in self._kept()[:HELD]
         )
+
+    def _held_more(self) -> tuple[str, ...]:
+        rest = self._kept()[HELD:]
+        found = []
+        for disposition, word in ((Disposition.HELD, "held back"), (Disposition.PENDING, "waiting")):
+            days = [day.day for day in rest if day.disposition is disposition]
+            if days:
+                found.append(f"{count(len(days), 'more day')} {word}: {ranges_of(days)}.")
+        return tuple(found)
+
+    def _kept(self) -> list[DayResult]:
+        """Return the days that were not published, held before pending."""
+        found = [day for day in self._days if day.disposition in (Disposition.HELD, Disposition.PENDING)]
+        return sorted(found, key=lambda day: day.disposition is Disposition.PENDING)
 
     def _reasons(self, day: DayResult) -> tuple[tuple[str, str], ...]:
         return tuple((self._anchors.get(check, ""), self._names.get(check, check)) for check in day.reasons[:12])
@@ -179,12 +194,14 @@ class _Dataset:
         for group in Group:
             rows = tuple(self._row(series) for series in shown if series.group is group)
             if rows:
-                found.append(CheckGroup(group, *_GROUP_TITLES[group], rows))
+                title, about = _GROUP_TITLES[group]
+                told = about if not self._inspected else about.partition(":")[0].partition(",")[0]
+                found.append(CheckGroup(group, title, told, rows))
         return tuple(found)
 
     def _row(self, series: CheckSeries) -> CheckRow:
         shown = series.shown
-        told = series.failing[:FINDINGS]
+        told = series.failing[: _told(series)]
         facts = [shown.kind, shown.column or "", shown.dimension or ""]
         facts += (
             [f"severity {shown.severity}"] if shown.severity != "error" and series.group is not Group.WARNING else []
@@ -192,14 +209,17 @@ class _Dataset:
         return CheckRow(
             anchor=self._anchors[series.check],
             name=shown.name or series.check,
-            facts=tuple(fact for fact in facts if fact),
+            facts=tuple(dict.fromkeys(fact for fact in facts if fact)),
             tone=_tone(shown),
             verdict=_verdict_word(shown),
             value=quantity(shown.value, shown.unit),
             target=shown.target or "–",
-            trend=drawings.sparkline(series.trend, lambda value: quantity(value, shown.unit)),
+            trend=drawings.sparkline(
+                series.trend, lambda value: quantity(value, shown.unit), "bad" if shown.severity == "error" else "warn"
+            ),
             rows=f"{series.rows:,}" if series.rows is not None else "–",
             where=_where(series),
+            share=_share(series),
             line=self._line(shown.line),
             line_number=shown.line,
             error_bound=shown.error_bound,
@@ -215,15 +235,14 @@ class _Dataset:
             and result.day in self._published
             and not self._dry_run
         )
+        value = quantity(result.value, result.unit)
         return Finding(
             where=day_words(result.day, year=True) if result.day else "The dataset",
             tone=_tone(result),
-            value=quantity(result.value, result.unit),
-            rows=count(result.rows, "row") if result.rows is not None else "",
+            value="" if value == "–" or value in result.detail else value,
             detail=result.detail,
-            examples=tuple(
-                Example(row, show_row(self._result.dataset, row) if quarantined else None) for row in result.examples
-            ),
+            examples=result.examples,
+            command=show_command(self._result.dataset, result.day or "", result.check) if quarantined else None,
         )
 
     def _day_lines(self) -> tuple[DayLine, ...]:
@@ -266,27 +285,36 @@ class _Dataset:
 
 
 def _column(profile: ColumnProfile) -> ColumnCard:
-    share = profile.nulls / profile.rows if profile.rows else 0.0
-    nulls = "no nulls" if not profile.nulls else f"{quantity(share * 100, 'percent')} null"
+    nulls = f"{share_words(profile.nulls, profile.rows)} null" if profile.nulls else "no nulls"
     if profile.classified:  # even where the report holds more than it should
         return ColumnCard(profile, Markup(""), "", "", (), nulls)
     top = profile.top[:TOP]
     most = max([rows for _, rows in top] + [1])
     bins = profile.histogram
-    low, high = profile.minimum, profile.maximum
+    low, high = (None, None) if top and not bins else (profile.minimum, profile.maximum)
+    words = _moment if profile.type.startswith("timestamp") else str
     return ColumnCard(
         profile,
         drawings.histogram(bins),
-        low if low is not None else quantity(bins[0][0], "") if bins else "",
-        high if high is not None else quantity(bins[-1][1], "") if bins else "",
-        tuple((value, rows, drawings.share_bar(rows / most)) for value, rows in top),
+        words(low) if low is not None else quantity(bins[0][0], "") if bins else "",
+        words(high) if high is not None else quantity(bins[-1][1], "") if bins else "",
+        () if bins else tuple((value, rows, drawings.share_bar(rows / most)) for value, rows in top),
         nulls,
     )
 
 
+def _moment(text: str) -> str:
+    return instant_words(text).removesuffix(" UTC")
+
+
+def _told(series: CheckSeries) -> int:
+    """Return how many of its days are told in full: of one that has no history yet, the newest."""
+    return 1 if series.shown.verdict is Verdict.NO_HISTORY else FINDINGS
+
+
 def _more(series: CheckSeries) -> str:
     """Say on which other days it did not pass."""
-    rest = sorted(result.day for result in series.failing[FINDINGS:] if result.day)
+    rest = sorted(result.day for result in series.failing[_told(series) :] if result.day)
     parts = [f"Also on {ranges_of(rest)}."] if rest else []
     for verdict in Verdict:
         days = sorted(result.day for result in series.lesser if result.day and result.verdict is verdict)
@@ -305,7 +333,14 @@ def _where(series: CheckSeries) -> str:
         return count(len(days), "day")
     if len(found) == len(days) > 1:
         return f"all {len(days)} days"
-    return f"{ranges_of(found)}" + (f" ({len(found)} of {len(days)} days)" if len(days) > 1 else "")
+    return ranges_of(found)
+
+
+def _share(series: CheckSeries) -> str:
+    """Say on how many of its days it came to what it came to."""
+    days = [result for result in series.results if result.day]
+    found = [result for result in series.failing if result.day]
+    return f"{len(found):,} of {len(days):,} days" if 0 < len(found) < len(days) else ""
 
 
 def _verdict_word(result: CheckResult) -> str:
@@ -323,4 +358,6 @@ def _day_tone(day: DayResult) -> str:
         return "held"
     if day.disposition is Disposition.PENDING:
         return "wait"
+    if day.disposition is Disposition.INSPECTED:
+        return "bad" if any(result.broken for result in day.checks) else "none"
     return "bad" if day.quarantined else "none" if day.disposition is Disposition.NOTHING_NEW else "ok"

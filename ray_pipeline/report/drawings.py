@@ -20,14 +20,14 @@ from .words import count, day_words, number, parse_day, visible
 SPARK_POINTS = 90
 BINS = 60
 CALENDAR_DAYS = 740
-_SPARK = (124.0, 30.0, 4.0)
+_SPARK = (132.0, 34.0, 4.0)
 _DAY_HEIGHT = 60
 MARKS = {Group.BROKEN: "bad", Group.WARNING: "warn", Group.PENDING: "wait", Group.UNKNOWN: "dim", Group.PASSED: "ok"}
 
 Trend = Sequence[tuple[str, float, Verdict | None]]
 
 
-def sparkline(trend: Trend, words: Callable[[float], str] = number) -> Markup:
+def sparkline(trend: Trend, words: Callable[[float], str] = number, failed: str = "bad") -> Markup:
     """Draw a check's values over time; days that did not pass are diamonds."""
     points = [point for point in trend if math.isfinite(point[1])][-SPARK_POINTS:]
     if not points:
@@ -38,14 +38,16 @@ def sparkline(trend: Trend, words: Callable[[float], str] = number) -> Markup:
     span = (high - low) or 1.0
     step = (width - 2 * pad) / max(1, len(points) - 1)
     xs = [pad + index * step for index in range(len(points))] if len(points) > 1 else [width / 2]
-    ys = [height / 2 if high == low else height - pad - (value - low) / span * (height - 2 * pad) for value in values]
+    flat = height - pad if high == low == 0 else height / 2
+    ys = [flat if high == low else height - pad - (value - low) / span * (height - 2 * pad) for value in values]
     earlier = sum(verdict is None for _, _, verdict in points)
     drawn = [_line(xs[: earlier + 1], ys[: earlier + 1], "line past")] if earlier > 1 else []
     drawn.append(_line(xs[max(0, earlier - 1) :], ys[max(0, earlier - 1) :], "line"))
     for (_, _, verdict), x, y in zip(points, xs, ys, strict=True):
-        if verdict not in (None, Verdict.PASSED):
-            drawn.append(f'<path class="dot {_tone(verdict)}" d="M{x:.1f} {y - 3.4:.1f}l3.4 3.4-3.4 3.4-3.4-3.4z"/>')
-    if points[-1][2] in (None, Verdict.PASSED):
+        if verdict not in (None, Verdict.PASSED, Verdict.NO_HISTORY):
+            tone = {Verdict.FAILED: failed, Verdict.PENDING: "wait"}.get(verdict, "dim") if verdict else "dim"
+            drawn.append(f'<path class="dot {tone}" d="M{x:.1f} {y - 3.4:.1f}l3.4 3.4-3.4 3.4-3.4-3.4z"/>')
+    if points[-1][2] in (None, Verdict.PASSED, Verdict.NO_HISTORY):
         drawn.append(f'<circle class="dot" cx="{xs[-1]:.1f}" cy="{ys[-1]:.1f}" r="2.2"/>')
     span_words = f"{day_words(points[0][0])} to {day_words(points[-1][0])}"
     said = f"{len(points)} values, {span_words}: lowest {words(low)}, highest {words(high)}, last {words(values[-1])}"
@@ -55,6 +57,9 @@ def sparkline(trend: Trend, words: Callable[[float], str] = number) -> Markup:
 def day_bar(day: DayResult, most: int) -> Markup:
     """Draw what became of a day's rows, from the bottom: published, quarantined, held or waiting."""
     scale = (_DAY_HEIGHT - 2) / max(1, most)
+    if day.disposition is Disposition.INSPECTED:
+        tall = day.rows * scale
+        return _bar([_rect("f-hist", _DAY_HEIGHT - tall, tall)])
     decided = day.published + day.quarantined + day.held
     held = "p-wait" if day.disposition is Disposition.PENDING else "p-held"
     drawn, top = [], float(_DAY_HEIGHT)
@@ -66,12 +71,14 @@ def day_bar(day: DayResult, most: int) -> Markup:
     earlier = max(0, day.rows - decided) * scale
     if earlier >= 1:
         drawn.append(_rect("f-none", max(top - earlier, 0.0), min(earlier, top)))
-    return _drawn(f'<svg class="bar" width="100%" height="{_DAY_HEIGHT}" aria-hidden="true">{"".join(drawn)}</svg>')
+    return _bar(drawn)
 
 
 def day_sentence(day: DayResult) -> str:
     """Say what :func:`day_bar` draws."""
     parts = [f"{day_words(day.day, year=True)}: {day.disposition.value}"]
+    if day.disposition is Disposition.INSPECTED:
+        return f"{parts[0]}, {count(day.rows, 'row')}"
     parts += [f"{rows:,} {word}" for rows, word in ((day.published, "published"), (day.quarantined, "quarantined"))]
     if day.held:
         parts.append(f"{day.held:,} {'waiting' if day.disposition is Disposition.PENDING else 'held'}")
@@ -99,17 +106,20 @@ def calendar(days: Sequence[DayResult]) -> Markup:
             plain[kind].append(f"M{x} {y}h11v11h-11z")
         else:
             title = escape(visible(day_sentence(day)))
-            mark = f"M{x + 3} {y + 3}l5 5m0-5l-5 5" if kind != "bad" else f"M{x + 3} {y + 5.5}h5"
-            cell = f'<rect class="c-{kind}" x="{x}" y="{y}" width="11" height="11"/><path class="mark" d="{mark}"/>'
-            drawn.append(f"<g><title>{title}</title>{cell}</g>")
+            drawn.append(f"<g><title>{title}</title>{_cell(kind, x, y)}</g>")
     drawn += [f'<path class="c-{kind}" d="{"".join(paths)}"/>' for kind, paths in plain.items() if paths]
     said = f"{count(len(known), 'day')} as a calendar, a column for each week"
     return _svg("calendar", (weeks + 1) * size, top + 7 * size, said, drawn)
 
 
+def cell(kind: str) -> Markup:
+    """Draw one day of :func:`calendar`, for the legend."""
+    return _drawn(f'<svg class="cell" width="11" height="11" aria-hidden="true">{_cell(kind, 0, 0)}</svg>')
+
+
 def cell_width(days: int) -> int:
     """Return how wide one day is in :func:`verdict_row`."""
-    return 20 if days <= 31 else 12 if days <= 62 else 8 if days <= 124 else 3
+    return 26 if days <= 31 else 12 if days <= 62 else 8 if days <= 124 else 3
 
 
 def axis(days: Sequence[str]) -> Markup:
@@ -228,8 +238,19 @@ def _told(result: CheckResult) -> str:
     return result.verdict.value
 
 
-def _tone(verdict: Verdict | None) -> str:
-    return {Verdict.FAILED: "bad", Verdict.PENDING: "wait"}.get(verdict, "dim") if verdict else "dim"
+def _cell(kind: str, x: int, y: int) -> str:
+    """Draw a day with a mark of its own: a cross for quarantined rows, two bars for held, a ring for pending."""
+    mark = {
+        "bad": f"M{x + 3} {y + 3}l5 5m0-5l-5 5",
+        "held": f"M{x + 3.8} {y + 2.5}v6m3.4 0v-6",
+        "wait": f"M{x + 3} {y + 5.5}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0-5 0",
+    }.get(kind)
+    drawn = f'<rect class="c-{kind}" x="{x}" y="{y}" width="11" height="11"/>'
+    return drawn + (f'<path class="mark" d="{mark}"/>' if mark else "")
+
+
+def _bar(drawn: Sequence[str]) -> Markup:
+    return _drawn(f'<svg class="bar" width="100%" height="{_DAY_HEIGHT}" aria-hidden="true">{"".join(drawn)}</svg>')
 
 
 def _day_kind(day: DayResult) -> str:

@@ -42,7 +42,7 @@ class RunSummary:
     dry_run: bool
     datasets: tuple[DatasetSummary, ...]
     href: str | None
-    """Relative to the index, quoted."""
+    """Relative to the index, quoted; None where the run's path would lead out of its folder."""
 
 
 def summarize(report: GateReport, path: str | None = None) -> RunSummary:
@@ -63,7 +63,7 @@ def summarize(report: GateReport, path: str | None = None) -> RunSummary:
         pending=totals.pending,
         dry_run=report.dry_run,
         datasets=tuple(DatasetSummary(part.result.dataset, part.tone, part.word) for part in page.datasets),
-        href=None if path is None else "./" + quote(path.lstrip("/"), errors="replace"),
+        href=None if path is None else _href(path),
     )
 
 
@@ -76,3 +76,9 @@ def render_index(runs: Sequence[RunSummary]) -> str:
         about += f" {len(newest) - len(shown):,} older ones are not listed."
     pipelines = sorted({run.pipeline for run in shown})
     return environment().get_template("index.html.j2").render(runs=shown, about=about, pipelines=pipelines)
+
+
+def _href(path: str) -> str | None:
+    segments = path.split("/")
+    inside = not any(segment in ("", ".", "..") for segment in segments)
+    return "./" + quote(path, errors="replace") if inside else None

@@ -17,7 +17,7 @@ from ray_pipeline.sla.result import GateReport
 
 from . import drawings
 from .choose import run_page
-from .words import day_words, instant_words, quantity, seconds_between, visible
+from .words import day_words, instant_words, quantity, seconds_between, share_words, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -59,9 +59,10 @@ def environment() -> Environment:
         "linkable": linkable,
         "seconds": lambda seconds: quantity(seconds, "s"),
         "sentence": lambda text: text[:1].upper() + text[1:],
+        "share": share_words,
         "thousands": lambda rows: f"{rows:,}",
     }
-    made.globals["mark"] = drawings.mark
+    made.globals |= {"cell": drawings.cell, "mark": drawings.mark}
     return made
 
 
@@ -71,7 +72,11 @@ def linkable(url: str) -> bool:
 
 
 def _finalize(value: Any) -> Any:
-    """Make what stands in foreign text visible; what is markup already was made by us."""
+    """Make what stands in foreign text visible, and no formula of a sheet that a table is copied to.
+
+    What is markup already was made by us.
+    """
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return visible(value if len(value) <= TEXT_LENGTH else value[:TEXT_LENGTH] + " …")
+    text = visible(value if len(value) <= TEXT_LENGTH else value[:TEXT_LENGTH] + " …")
+    return "'" + text if text.startswith(("=", "+", "@")) else text

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ray_pipeline.contracts.expectations import SupportChannel
-from ray_pipeline.sla.measure import RowRef
 from ray_pipeline.sla.result import DatasetResult, Disposition, GateReport, Verdict
 from ray_pipeline.types import Outcome
 
-from .tally import Totals, all_results, totals_of
+from .tally import all_results, totals_of
 from .words import count, listed
 
 OUTCOMES = {
@@ -50,7 +49,8 @@ def headline(report: GateReport) -> str:
         parts.append(f"{'Would be held' if report.dry_run else 'Held'} back: {held}.")
     elif totals.quarantined:
         rows = count(totals.quarantined, "row")
-        parts.append(f"{rows} {'would be ' if report.dry_run else ''}quarantined, the rest holds.")
+        rest = "" if totals.days_pending else ", the rest holds"
+        parts.append(f"{rows} {'would be ' if report.dry_run else ''}quarantined{rest}.")
     elif broken := _broken(report):
         parts.append(f"Broken: {_names(broken)}.")
     if not parts and (pending := _days(report, Disposition.PENDING)):
@@ -64,10 +64,15 @@ def counts(report: GateReport) -> str:
     """Return what became of the rows, in one sentence."""
     totals = totals_of(report)
     if not (totals.published or totals.quarantined or totals.held):
-        return "No rows were decided on."
+        inspected = sum(
+            day.rows for one in report.datasets for day in one.days if day.disposition is Disposition.INSPECTED
+        )
+        return f"{count(inspected, 'row')} inspected, none published." if inspected else "No rows were decided on."
     would = "would be " if report.dry_run else ""
     more = [f"{totals.quarantined:,} quarantined"] * bool(totals.quarantined)
-    more += [f"{totals.held:,} {_held_word(totals)}"] * bool(totals.held)
+    held = totals.held - totals.pending
+    more += [f"{held:,} held"] * bool(held)
+    more += [f"{totals.pending:,} waiting"] * bool(totals.pending)
     return ", ".join([f"{count(totals.published, 'row')} {would}published", *more]) + "."
 
 
@@ -99,9 +104,9 @@ def contacts(report: GateReport) -> list[Contact]:
     return [Contact(channel, tuple(names)) for channel, names in found.items()]
 
 
-def show_row(dataset: str, row: RowRef) -> str | None:
-    """Return the command that shows a quarantined row; None for a row of a file, which has no offset."""
-    return _command("quarantine", "show", dataset, str(row.partition), str(row.offset)) if row.partition >= 0 else None
+def show_command(dataset: str, day: str, check: str) -> str:
+    """Return the command that shows the rows of a day that a check put into the quarantine."""
+    return _command("quarantine", "show", dataset, "--day", day, "--check", check)
 
 
 def next_steps(report: GateReport) -> list[Step]:
@@ -136,12 +141,6 @@ def _days(report: GateReport, disposition: Disposition) -> str:
         if number:
             found.append(f"{count(number, 'day')} of {dataset.dataset}")
     return _shortened(found)
-
-
-def _held_word(totals: Totals) -> str:
-    if totals.pending == totals.held:
-        return "waiting"
-    return f"held, {totals.pending:,} of them waiting" if totals.pending else "held"
 
 
 def _unjudged(report: GateReport) -> list[str]:

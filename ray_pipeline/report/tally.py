@@ -95,7 +95,7 @@ def all_results(dataset: DatasetResult) -> list[CheckResult]:
 def group_of(result: CheckResult) -> Group:
     """Return what one result comes to."""
     if result.verdict is Verdict.FAILED:
-        return Group.BROKEN if result.severity == "error" else Group.WARNING
+        return Group.BROKEN if result.broken else Group.WARNING
     if result.verdict is Verdict.PENDING:
         return Group.PENDING
     return Group.PASSED if result.verdict is Verdict.PASSED else Group.UNKNOWN

@@ -14,23 +14,16 @@ from .tally import Group, Totals
 
 
 @dataclass(frozen=True, slots=True)
-class Example:
-    """A row that breaks a check, and how to see it (None: it is not in the quarantine)."""
-
-    row: RowRef
-    command: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """One result that did not pass."""
 
     where: str
     tone: str
     value: str
-    rows: str
     detail: str
-    examples: tuple[Example, ...]
+    examples: tuple[RowRef, ...]
+    command: str | None
+    """Shows its rows; None where they are not in the quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +40,7 @@ class CheckRow:
     trend: Markup
     rows: str
     where: str
+    share: str
     line: str | None
     """Anchor of the contract's line."""
     line_number: int | None
@@ -72,7 +66,6 @@ class DayCell:
 
     day: str
     label: str
-    month: str
     tone: str
     bar: Markup
     said: str
@@ -128,11 +121,15 @@ class DatasetPage:
     result: DatasetResult
     tone: str
     word: str
+    inspected: bool
+    """Its files were judged only: nothing of them is published or kept back."""
     totals: Totals
     summary: str
     cells: tuple[DayCell, ...]
     calendar: Markup
     held: tuple[HeldDay, ...]
+    held_more: tuple[str, ...]
+    """The held days that are not told one by one."""
     groups: tuple[CheckGroup, ...]
     days: tuple[DayLine, ...]
     axis: Markup

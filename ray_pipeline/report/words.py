@@ -77,6 +77,18 @@ def quantity(value: float | None, unit: str) -> str:
     return f"{number(value)} {unit}".rstrip()
 
 
+def share_words(part: int, whole: int) -> str:
+    """Return a share in percent that never says none or all of what is some or most.
+
+    >>> share_words(1, 3), share_words(1, 100_000), share_words(99_999, 100_000), share_words(2, 2)
+    ('33.3 %', '< 0.1 %', '> 99.9 %', '100 %')
+    """
+    share = part / whole * 100 if whole else 0.0
+    if 0 < share < 0.1:
+        return "< 0.1 %"
+    return "> 99.9 %" if 99.9 < share < 100 else f"{number(round(share, 1))} %"
+
+
 def day_words(day: str, *, year: bool = False) -> str:
     """Return an ISO day as people say it; anything else as it is.
 

@@ -44,9 +44,10 @@ class Check:
 def examine(
     config_path: Path | str | None = None, overrides: Sequence[str] = (), *, ray_address: str | None = None
 ) -> Iterator[Check]:
-    """Yield each check as it is done: package, configuration, contracts, store, brokers, topics, Ray.
+    """Yield each check as it is done: package, configuration, contracts, store, catalog, brokers, topics, Ray.
 
-    Nothing is started. The store gets two small objects, which are removed again; no topic is made.
+    Nothing is started. The store gets two small objects, which are removed again; no topic is made. The database of a
+    catalog that the configuration names gets the catalog's empty tables, as the first gate would make them.
     """
     from ray_pipeline.config import load_config
 
@@ -61,6 +62,7 @@ def examine(
         )
         yield from _contracts(config)
         yield _store(config)
+        yield _catalog(config)
         yield from _brokers(config)
     yield _machine()
     yield _ray(ray_address)
@@ -147,6 +149,22 @@ def _remove_empty(folders: Sequence[Path]) -> None:
             for hidden in folder.glob(".*"):
                 hidden.rmdir()
             folder.rmdir()
+
+
+def _catalog(config: PipelineConfig) -> Check:
+    """Ask the catalog of the curated tables for the tables that there are."""
+    from ray_pipeline.connectors.iceberg.catalog import open_catalog
+
+    name = "curated catalog"
+    try:
+        with open_catalog(config) as catalog:
+            there = sum(catalog.table(dataset) is not None for dataset in config.datasets)
+    except UsageError as error:  # a store that is no folder, and no catalog named: ingest is content with that
+        return Check(name, Outcome.HELD, "none, which only a gate needs", str(error))
+    except RayPipelineError as error:
+        return Check(name, Outcome.UNKNOWN, str(error), "the section catalog of the configuration says where it is")
+    tables = _counted(there, "table") if there else "no table yet, the first gate makes them"
+    return Check(name, Outcome.HELD, f"{catalog.shown}: {tables}")
 
 
 def _brokers(config: PipelineConfig) -> Iterator[Check]:

@@ -22,14 +22,26 @@ NAMES = (
     "after_offset_commit",
 )
 
+GATE_NAMES = (
+    "gate_leased",
+    "gate_measured",
+    "gate_files_written",
+    "gate_decided",
+    "before_snapshot_manifests",
+    "before_snapshot_commit",
+    "after_snapshot_commit",
+    "gate_published",
+    "gate_reported",
+)
+
 
 def failpoints() -> Callable[[str], None]:
     """Return what the protocol calls with the name of each point that it passes."""
     wanted, _, count = os.environ.get("RAY_PIPELINE_FAILPOINT", "").partition(":")
     if not wanted:
         return lambda _name: None
-    if wanted not in NAMES:
-        raise ValueError(f"RAY_PIPELINE_FAILPOINT names {wanted!r}, and there are {', '.join(NAMES)}")
+    if wanted not in (*NAMES, *GATE_NAMES):
+        raise ValueError(f"RAY_PIPELINE_FAILPOINT names {wanted!r}, and there are {', '.join((*NAMES, *GATE_NAMES))}")
     once = os.environ.get("RAY_PIPELINE_FAILPOINT_ONCE")
     left = int(count or 1)
 

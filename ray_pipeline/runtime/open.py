@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +15,20 @@ from ray_pipeline.contracts.load import load_contract
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ray_pipeline.connectors.iceberg.table import CuratedTable
     from ray_pipeline.connectors.kafka.admin import KafkaAdmin
     from ray_pipeline.contracts.model import DataContract
+    from ray_pipeline.gate.entries import ReleaseHeld, ReleaseQuarantine
+    from ray_pipeline.gate.quarantine import QuarantinedRow
     from ray_pipeline.lake.ports import ObjectStore
     from ray_pipeline.lake.resume import Resumed
     from ray_pipeline.lake.snapshot import Snapshot
     from ray_pipeline.lake.verify import Progress
     from ray_pipeline.lake.verify_report import VerifyReport
+    from ray_pipeline.runtime.curated import HeldDay
     from ray_pipeline.runtime.dead_letters import DeadLetters, RefusedRecord
     from ray_pipeline.runtime.ingest import IngestReport
+    from ray_pipeline.runtime.jobs.gate import GateRunReport
     from ray_pipeline.runtime.status import PipelineStatus
     from ray_pipeline.types import Offset
 
@@ -125,8 +131,9 @@ class Pipeline:
             from ray_pipeline.runtime.dead_letter_topic import dead_letter_reader
 
             reader = dead_letter_reader(self.config, self.store)
-        chosen = [self.config.dataset(name) for name in datasets or self.config.datasets]
-        return verify(
+        names = datasets or tuple(self.config.datasets)
+        chosen = [self.config.dataset(name) for name in names]
+        report = verify(
             self.store,
             self.config.pipeline,
             [dataset.topic for dataset in chosen],
@@ -135,12 +142,57 @@ class Pipeline:
             quick=quick,
             progress=progress,
         )
+        from ray_pipeline.runtime.verify_gates import verify_gates
+
+        return replace(report, gates=verify_gates(self.config, self.store, names, quick=quick))
 
     def ingest(self, **bounds: Any) -> IngestReport:
         """Run the pipeline; see :func:`ray_pipeline.runtime.ingest.ingest` for the bounds."""
         from ray_pipeline.runtime.ingest import ingest
 
         return ingest(self.config, **bounds)
+
+    def gate(self, *datasets: str, **options: Any) -> GateRunReport:
+        """Judge what landed and publish what holds; see :func:`ray_pipeline.runtime.jobs.gate.run_gate`."""
+        from ray_pipeline.runtime.jobs.gate import run_gate
+
+        return run_gate(self.config, datasets, **options)
+
+    def curated(self, dataset: str) -> CuratedTable | None:
+        """Return the curated table of a dataset, an Iceberg table; None where nothing was published yet."""
+        from ray_pipeline.runtime.curated import curated_table
+
+        return curated_table(self.config, dataset)
+
+    def held(self, *datasets: str) -> list[HeldDay]:
+        """Return every day that the gate holds back, with the checks that hold it."""
+        from ray_pipeline.runtime.curated import held_days
+
+        return held_days(self.config, self.store, datasets or tuple(self.config.datasets))
+
+    def quarantine(
+        self, dataset: str, *, day: str | None = None, check: str | None = None, limit: int = 10
+    ) -> list[QuarantinedRow]:
+        """Return some of the rows that the gate set aside, with every reason."""
+        from ray_pipeline.gate.entries import Selection
+        from ray_pipeline.runtime.curated import quarantined_rows
+
+        return quarantined_rows(self.config, self.store, dataset, Selection(day, check), limit)
+
+    def release_held(self, dataset: str, day: str, *, reason: str) -> ReleaseHeld:
+        """Let the held rows of a day through, whatever its checks say; the next gate publishes them."""
+        from ray_pipeline.runtime.curated import let_through
+
+        return let_through(self.config, self.store, dataset, day, reason)
+
+    def release_quarantine(
+        self, dataset: str, *, reason: str, day: str | None = None, check: str | None = None, waive: bool = False
+    ) -> ReleaseQuarantine:
+        """Have quarantined rows judged again; the next gate publishes those that hold, with ``waive`` all of them."""
+        from ray_pipeline.gate.entries import Selection
+        from ray_pipeline.runtime.curated import judge_again
+
+        return judge_again(self.config, self.store, dataset, Selection(day, check), reason, waive=waive)
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.config.pipeline!r}: {', '.join(self.config.datasets)} in {self.config.store}>"

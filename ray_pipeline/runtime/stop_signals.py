@@ -22,6 +22,19 @@ class Stop:
 
 
 @contextmanager
+def term_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM unwind as Ctrl-C does, so that what is held is given back; only the main thread can."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def stop_signals(stop: Stop) -> Iterator[None]:
     """Let SIGINT and SIGTERM drive ``stop`` inside the block; only the main thread can, elsewhere nothing happens.
 

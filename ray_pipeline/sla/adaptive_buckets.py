@@ -1,7 +1,7 @@
 """Where numbers lie, for people: a histogram of bounded size that is as fine as the numbers together allow.
 
 A bucket is all integers that are equal without their last ``shift`` bits, and ``shift`` is the smallest for which no
-more than 512 buckets are occupied. Parts never need a larger shift than the whole, so whatever the order of merging,
+more than 256 buckets are occupied. Parts never need a larger shift than the whole, so whatever the order of merging,
 the result is that of counting everything at once.
 """
 
@@ -15,7 +15,7 @@ from . import stored
 from .log_buckets import add_up
 from .measure import Array, State
 
-MOST = 512
+MOST = 256
 _WIDEST = 63
 
 
@@ -44,9 +44,9 @@ class AdaptiveBuckets:
         return _coarse_enough(shift, *add_up(*one, *two))
 
     def edges(self) -> tuple[list[int], list[int]]:
-        """Return the lowest and the highest number of each bucket."""
+        """Return the lowest number of each bucket, and the first above it."""
         lows = [key << self.shift for key in self.keys.tolist()]
-        return lows, [low + (1 << self.shift) - 1 for low in lows]
+        return lows, [low + (1 << self.shift) for low in lows]
 
     def state(self) -> State:
         return State({"shift": self.shift}, {"keys": self.keys.astype("<i8"), "counts": self.counts.astype("<i8")})

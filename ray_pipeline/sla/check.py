@@ -60,6 +60,8 @@ class DayView:
     """By check id."""
     history: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
     """By check id: (day, value) of earlier complete days, oldest first."""
+    decided: bool = True
+    """Whether something is done about a breach; False where files are only looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,23 @@ import pyarrow.compute as pc
 
 from . import stored
 from .adaptive_buckets import AdaptiveBuckets
-from .columns import DAY, as_array, as_numpy, microseconds
+from .columns import DAY, as_array, as_bytes, as_numpy, microseconds
 from .exact_sums import decimal_sizes
 from .measure import Array, State
 
 Family = Literal["integer", "float", "decimal", "time", "date", "text", "boolean", "other"]
 End = int | float | Decimal | str
-"""The lowest or highest value: of times microseconds, of dates days since 1970, of texts the first characters."""
+"""The lowest or highest value: of times microseconds, of dates days since 1970, of texts the first bytes as Latin-1,
+one character each: they need not be UTF-8, and keep their order."""
 
 FEW = 64
 """So many different values are counted one by one."""
-CHARACTERS = 64
+BYTES = 96
 """Of a text, so many are kept; texts that begin alike count as one."""
+_LONGEST = 128
+"""Of an end as it is stored."""
+_HIGHEST = 0x7FEF_FFFF_FFFF_FFFF
+"""The bits of the highest float that is finite."""
 _NONE: Mapping[str, int] = {}
 
 
@@ -39,7 +44,7 @@ class Look:
     sampled: int = 0
     """Rows that ``counts`` and ``buckets`` are of, nulls included."""
     counts: Mapping[str, int] | None = field(default_factory=lambda: _NONE)
-    """Rows by value as text; None as soon as there are more than 64 values."""
+    """Rows by value as text (a text's by its bytes, as ``low``); None as soon as there are more than 64 values."""
     buckets: AdaptiveBuckets = field(default_factory=AdaptiveBuckets)
     """Of integers, times (µs), dates (days); of decimals and floats by :func:`float_keys`."""
 
@@ -125,7 +130,8 @@ def float_keys(numbers: Array) -> Array:
 
 
 def float_of(key: int) -> float:
-    """Return the float of a key."""
+    """Return the float of a key; the highest or lowest there is where a bucket reaches beyond it."""
+    key = min(max(key, -_HIGHEST - 1), _HIGHEST)
     bits = key if key >= 0 else key ^ 0x7FFF_FFFF_FFFF_FFFF
     return float(np.array([bits], np.int64).view(np.float64)[0])
 
@@ -141,9 +147,13 @@ def _ends(column: pa.ChunkedArray, kind: Family) -> tuple[End | None, End | None
         numbers = as_numpy(as_array(column.drop_null())).astype(np.float64, copy=False)
         numbers = numbers[~np.isnan(numbers)]
         return (float(numbers.min()) + 0.0, float(numbers.max()) + 0.0) if len(numbers) else (None, None)
-    ends = pc.min_max(column)
+    ends = pc.min_max(as_bytes(column) if kind == "text" else column)
     low, high = ends["min"].as_py(), ends["max"].as_py()
-    return (low[:CHARACTERS], high[:CHARACTERS]) if kind == "text" else (low, high)
+    return (_latin(low[:BYTES]), _latin(high[:BYTES])) if kind == "text" else (low, high)
+
+
+def _latin(text: bytes) -> str:
+    return text.decode("latin-1")
 
 
 def _keys(column: pa.Array, kind: Family) -> Array:
@@ -159,11 +169,15 @@ def _keys(column: pa.Array, kind: Family) -> Array:
 
 
 def _counts(column: pa.Array, kind: Family) -> Mapping[str, int] | None:
-    if kind == "text" and len(column) and pc.max(pc.binary_length(column)).as_py() > CHARACTERS:
-        column = pc.utf8_slice_codeunits(column, 0, CHARACTERS)
+    if kind == "text":
+        column = as_array(as_bytes(pa.chunked_array([column])))
+        if len(column) and pc.max(pc.binary_length(column)).as_py() > BYTES:
+            column = pc.binary_slice(column, 0, BYTES)
     counted = pc.value_counts(column)
     if len(counted) > FEW:
         return None
+    if kind == "text":
+        return dict(zip(map(_latin, counted.field(0).to_pylist()), counted.field(1).to_pylist(), strict=True))
     names = (str(name).lower() if kind == "boolean" else str(name) for name in counted.field(0).to_pylist())
     return dict(zip(names, counted.field(1).to_pylist(), strict=True))
 
@@ -188,7 +202,7 @@ def _end(value: Any, kind: Family) -> End | None:
         return None
     if kind in ("integer", "time", "date") and type(value) is int:
         return value
-    if isinstance(value, str) and len(value) <= 2 * CHARACTERS:
+    if isinstance(value, str) and len(value) <= _LONGEST:
         try:
             match kind:
                 case "float":

@@ -21,11 +21,14 @@ DAY = 86_400_000_000
 FURTHEST = 2**62 - 1
 """Moments further from 1970 than this many microseconds (146,000 years) count as just this far: no difference of two
 moments overflows."""
+_COMPARED = 2
+"""So few values are compared one by one: faster than by their hashes."""
 _UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 def values(batch: pa.Table, path: Column) -> pa.ChunkedArray:
-    """Return the column at ``path``; a field of a struct is null wherever the struct is. Dictionaries are unpacked.
+    """Return the column at ``path``; a field of a struct is null wherever the struct is.
+    Dictionaries are unpacked, half floats widened.
 
     Raises ``KeyError`` where the batch has no such column.
 
@@ -51,12 +54,21 @@ def values(batch: pa.Table, path: Column) -> pa.ChunkedArray:
         return column.cast(kind.value_type)
     if pa.types.is_string_view(kind):
         return column.cast(pa.large_string())
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())  # few of Arrow's functions know half floats
     return column
 
 
 def as_array(column: pa.ChunkedArray) -> pa.Array:
     """Return one array: without a copy where the column is of one chunk, as the columns of a batch mostly are."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def as_bytes(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts as their bytes, which a file that we did not write may hold without their being UTF-8."""
+    if pa.types.is_string(column.type):
+        return column.cast(pa.binary())
+    return column.cast(pa.large_binary()) if pa.types.is_large_string(column.type) else column
 
 
 def as_numpy(column: pa.Array) -> Array:
@@ -112,6 +124,18 @@ def as_type(items: Iterable[Any], kind: pa.DataType) -> pa.Array:
     """
     found = [scalar for item in items if (scalar := as_scalar(item, kind)) is not None]
     return pa.array([scalar.as_py() for scalar in found], kind) if found else pa.array([], kind)
+
+
+def is_one_of(column: pa.ChunkedArray | pa.Array, listed: pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return for each row whether it is one of ``listed``; false or null where the row is null."""
+    if pa.types.is_floating(column.type):
+        column = pc.add(column, pa.scalar(0, column.type))  # -0.0 is 0.0, but not by its hash
+    if not 1 <= len(listed) <= _COMPARED:
+        return pc.is_in(column, listed)
+    found = pc.equal(column, listed[0])
+    for value in listed[1:]:
+        found = pc.or_(found, pc.equal(column, value))
+    return found
 
 
 def as_scalar(item: Any, kind: pa.DataType) -> pa.Scalar | None:

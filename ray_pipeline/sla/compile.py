@@ -13,12 +13,15 @@ from ray_pipeline.contracts.odcs_columns import dotted
 
 from .check import CheckPlan, DatasetCheck, DayCheck
 from .checks.conformance import CONFORMANCE, Conformance
+from .checks.nulls import Nulls
 from .checks.relationship import HasParent
 from .checks.uniqueness import Uniqueness
-from .compile_quality import arrow_type, compile_rule, has_column
+from .compile_quality import arrow_type, compile_rule
 from .compile_sla import compile_sla
+from .keys.hashing import key_problem
 from .result import NotJudged
 
+EVENT_TIME: Final = "event-time-known"
 NONE_FLAGGED: Final = (Target("mustBe", (0.0,)),)
 
 
@@ -33,7 +36,12 @@ def compile_checks(contract: DataContract, expectations: Expectations, *, commit
     not_judged: list[NotJudged] = []
     if not committed:
         day_checks.append(_conformance())
-    day_checks += _keys(contract, expectations)
+    day_checks += _event_time(contract)
+    for key in _keys(contract, expectations):
+        if isinstance(key, NotJudged):
+            not_judged.append(key)
+        else:
+            day_checks.append(key)
     for rule in expectations.quality:
         made = compile_rule(contract, expectations, rule)
         if isinstance(made, NotJudged):
@@ -79,7 +87,35 @@ def _conformance() -> Conformance:
     )
 
 
-def _keys(contract: DataContract, expectations: Expectations) -> Iterator[Uniqueness]:
+def _event_time(contract: DataContract) -> Iterator[Nulls]:
+    """Rows without an event time, where the contract lets them be: they belong to no day, so no table can have them."""
+    name = contract.event_time
+    if name is None or _is_always_there(contract, name):
+        return
+    yield Nulls(
+        id=EVENT_TIME,
+        name=f"Every row has its event time, {name}",
+        kind="nullValues",
+        scope="row",
+        breach="quarantine",
+        targets=NONE_FLAGGED,
+        column=name,
+        dimension="completeness",
+        key=name,
+        path=(name,),
+    )
+
+
+def _is_always_there(contract: DataContract, name: str) -> bool:
+    """Say whether the contract plainly demands a value in every record; one that does so in a roundabout way is not."""
+    schema = contract.json_schema
+    if not isinstance(schema, dict) or name not in schema.get("required", ()):
+        return False
+    kind = schema.get("properties", {}).get(name, {})
+    return isinstance(kind, dict) and isinstance(kind.get("type"), str) and kind["type"] != "null"
+
+
+def _keys(contract: DataContract, expectations: Expectations) -> Iterator[Uniqueness | NotJudged]:
     """The primary key, and each unique column; one that a rule of severity error says again is left to the rule."""
     said = {
         frozenset(rule.columns)
@@ -88,11 +124,14 @@ def _keys(contract: DataContract, expectations: Expectations) -> Iterator[Unique
     }
     keys = [("primaryKey", expectations.primary_key), *((f"unique.{dotted(c)}", (c,)) for c in expectations.unique)]
     for name, columns in keys:
-        if not columns or frozenset(columns) in said or not all(has_column(contract, c) for c in columns):
+        if not columns or frozenset(columns) in said:
             continue
         said.add(frozenset(columns))
         words = ", ".join(map(dotted, columns))
         line = next((n for c in columns if (n := expectations.key_lines.get(c)) is not None), None)
+        if (problem := key_problem(contract.landing_schema, columns)) is not None:
+            yield NotJudged(f"{name} {words}" if name == "primaryKey" else f"unique {words}", problem, line, words)
+            continue
         yield Uniqueness(
             id=name,
             name=f"Primary key {words}" if name == "primaryKey" else f"Unique {words}",
@@ -115,10 +154,9 @@ def _forbids_any(targets: tuple[Target, ...]) -> bool:
 
 def _relationship(contract: DataContract, relationship: Relationship) -> HasParent | NotJudged:
     words = ", ".join(map(dotted, relationship.columns))
-    absent = next((column for column in relationship.columns if not has_column(contract, column)), None)
-    if absent is not None:
-        why = f"{dotted(absent)} is no column of its own: it lands inside another"
-        return NotJudged(f"relationship {relationship.id}", why, relationship.line, relationship.key)
+    problem = key_problem(contract.landing_schema, relationship.columns)
+    if problem is not None:
+        return NotJudged(f"relationship {relationship.id}", problem, relationship.line, relationship.key)
     tolerance = relationship.tolerance_percent
     return HasParent(
         id=relationship.id,

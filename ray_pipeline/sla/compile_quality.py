@@ -22,6 +22,7 @@ from .checks.row_sql import RowSql
 from .checks.uniqueness import Uniqueness
 from .checks.unit_sql import UnitSql
 from .checks.volume_history import VolumeHistory
+from .keys.hashing import key_problem
 from .measures.invalid_rows import InvalidRows
 from .result import NotJudged, Scope
 from .sql.check_query import check_query
@@ -70,6 +71,8 @@ def _why_not(contract: DataContract, rule: QualityRule) -> str | None:
     absent = next((column for column in rule.columns if not has_column(contract, column)), None)
     if absent is not None:
         return f"{dotted(absent)} is no column of its own: it lands inside another"
+    if rule.metric == "duplicateValues":
+        return key_problem(contract.landing_schema, rule.columns)
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,8 @@ class FlaggedRows:
     examples: tuple[RowRef, ...] = ()
     positions: Array = field(default_factory=lambda: _NOWHERE)
     """Row numbers, ascending, int64; all of them."""
+    problem: str | None = None
+    """Why the rule could not be judged on some row, in one sentence; then the counts mean nothing."""
 
     def merge(self, other: Self) -> FlaggedRows:
         one, two = self.positions, other.positions
@@ -39,27 +41,35 @@ class FlaggedRows:
             self.flagged + other.flagged,
             tuple(sorted(self.examples + other.examples)[:EXAMPLES]),
             positions,
+            min((one for one in (self.problem, other.problem) if one is not None), default=None),
         )
 
     def counts(self) -> FlaggedRows:
         """Return the same without positions: what may be merged across files."""
-        return FlaggedRows(self.rows, self.flagged, self.examples)
+        return FlaggedRows(self.rows, self.flagged, self.examples, problem=self.problem)
 
     def state(self) -> State:
         examples = [[ref.source, ref.partition, ref.offset] for ref in self.examples]
-        values = {"rows": self.rows, "flagged": self.flagged, "examples": examples}
+        values: dict[str, Any] = {"rows": self.rows, "flagged": self.flagged, "examples": examples}
+        if self.problem is not None:
+            values["problem"] = self.problem
         return State(values, {"positions": self.positions.astype("<i8")})
 
     @classmethod
     def load(cls, state: State) -> FlaggedRows:
         """Return what was stored."""
         examples = tuple(RowRef(str(s), int(p), int(o)) for s, p, o in state.values["examples"])
-        return cls(int(state.values["rows"]), int(state.values["flagged"]), examples, state.arrays["positions"])
+        problem = state.values.get("problem")
+        if problem is not None and not isinstance(problem, str):
+            raise ValueError("a problem that is no sentence")
+        rows, flagged = int(state.values["rows"]), int(state.values["flagged"])
+        return cls(rows, flagged, examples, state.arrays["positions"], problem)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FlaggedRows):
             return NotImplemented
-        mine, theirs = (self.rows, self.flagged, self.examples), (other.rows, other.flagged, other.examples)
+        mine = (self.rows, self.flagged, self.examples, self.problem)
+        theirs = (other.rows, other.flagged, other.examples, other.problem)
         return mine == theirs and np.array_equal(self.positions, other.positions)
 
     __hash__ = None  # type: ignore[assignment]

@@ -36,6 +36,8 @@ class Disposition(StrEnum):
     PENDING = "pending"
     """Held too, because an error check is pending."""
     NOTHING_NEW = "nothing new"
+    INSPECTED = "inspected"
+    """Judged only: rows of files that our ingest did not write are never published."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,16 @@ class CheckResult:
     line: int | None = None
     """Line of the contract's file that asks for it."""
     key: str = ""
+    waived: str | None = None
+    """Who let the day through though this broke, and why; then it does not count against the run."""
     history: tuple[tuple[str, float], ...] = ()
-    """(day, value) of earlier days, oldest first, at most 60; without this one."""
+    """(day, value) of the days before this run's first, oldest first, at most 60; on the result of that first day only,
+    for those after it say nothing more."""
 
     @property
     def broken(self) -> bool:
         """Whether this alone makes the gate say 1."""
-        return self.verdict is Verdict.FAILED and self.severity == "error"
+        return self.verdict is Verdict.FAILED and self.severity == "error" and self.waived is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class NotJudged:
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """What a column looks like, for people; no check rests on it."""
+    """What a column looks like in the first rows of each file, for people; no check rests on it."""
 
     name: str
     """Dotted path."""
@@ -202,7 +207,7 @@ class GateReport:
             return Outcome.UNKNOWN
         if any(check.broken for check in found):
             return Outcome.BROKEN
-        if any(check.severity == "error" and check.verdict is Verdict.UNKNOWN for check in found):
+        if any(c.severity == "error" and c.verdict is Verdict.UNKNOWN and c.waived is None for c in found):
             return Outcome.UNKNOWN
         return Outcome.HELD
 

@@ -28,6 +28,48 @@ class Cost:
     output: str
 
 
+class Meter:
+    """CPU-seconds and highest memory of this process and all its descendants between ``with`` and its end."""
+
+    def __enter__(self) -> Meter:
+        self._me = psutil.Process()
+        self._first = self._look()
+        self._last = dict(self._first)
+        self.peak_rss_bytes = 0
+        """Of all together, at one poll."""
+        self.peak_worker_bytes = 0
+        """Of the largest one, at one poll."""
+        self._ended = threading.Event()
+        self._poller = threading.Thread(target=self._poll, daemon=True)
+        self._poller.start()
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall_seconds = time.monotonic() - self._began
+        self._ended.set()
+        self._poller.join()
+        self._last.update(self._look())
+        self.cpu_seconds = sum(self._last.values()) - sum(self._first.values())
+
+    def _poll(self) -> None:
+        while not self._ended.wait(0.1):
+            self._last.update(self._look())
+
+    def _look(self) -> dict[tuple[int, float], float]:
+        found: dict[tuple[int, float], float] = {}
+        sizes = []
+        for one in [self._me, *self._me.children(recursive=True)]:
+            with contextlib.suppress(psutil.Error):
+                times = one.cpu_times()
+                found[(one.pid, one.create_time())] = times.user + times.system
+                memory = one.memory_info()
+                sizes.append(memory.rss - memory.shared)
+        self.peak_rss_bytes = max(getattr(self, "peak_rss_bytes", 0), sum(sizes))
+        self.peak_worker_bytes = max(getattr(self, "peak_worker_bytes", 0), max(sizes, default=0))
+        return found
+
+
 def run(command: list[str], environment: dict[str, str] | None = None, timeout: float = 600) -> Cost:
     """Run a command to its end and add up user and system time of its whole process tree."""
     started = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -67,9 +68,22 @@ class DemoRun:
         """What to set ``LAKE`` to."""
         return str(self.folder / "lake")
 
+    def restore(self) -> None:
+        """Make the folder again what the demo left, whatever tests did to it since. Tables know their own paths."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(self.kept, self.folder)
+
+    @property
+    def kept(self) -> Path:
+        """A copy of what it left."""
+        return self.folder.with_name("kept")
+
 
 @pytest.fixture(scope="session")
 def demo(run: Run, tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """The demo as `make demo` runs it, in a folder of its own."""
     folder = tmp_path_factory.mktemp("demo-parent") / "demo"
-    return DemoRun(folder, run(["ray-pipeline", "demo", "--folder", str(folder)]))
+    ran = DemoRun(folder, run(["ray-pipeline", "demo", "--folder", str(folder)]))
+    if folder.is_dir():
+        shutil.copytree(folder, ran.kept)
+    return ran

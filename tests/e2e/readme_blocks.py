@@ -24,6 +24,14 @@ class Block:
         return f"{self.language}-line-{self.line}"
 
     @property
+    def session(self) -> list[tuple[str, str]]:
+        """What a person types, and what is printed then; empty where the block shows no output at all."""
+        joined = self.text.replace("\\\n", " ")
+        parts = re.split(r"^\$ (.*)\n", joined, flags=re.MULTILINE)
+        found = list(zip(parts[1::2], parts[2::2], strict=True))
+        return found if any(printed for _, printed in found) else []
+
+    @property
     def commands(self) -> list[str]:
         """What a person types: the lines after ``$``, joined where they end in a backslash."""
         joined = self.text.replace("\\\n", " ")

@@ -22,30 +22,32 @@ _SAID = {
     "datasets.<name>.dead_letter_topic": "`<topic>.dead-letters`",
     "datasets.<name>.object": "the only one",
     "store_options": "none",
+    "catalog": "in a folder as store: SQLite",
+    "lineage.namespace": "the pipeline's name",
 }
 """Defaults that depend on other keys, in words."""
 
 
 def configuration() -> list[str]:
     """One row per key of a configuration file, in the order of the models."""
-    return _table(("key", "default", "meaning"), [(f"`{key}`", *rest) for key, *rest in _keys(PipelineConfig, "")])
+    return table(("key", "default", "meaning"), [(f"`{key}`", *rest) for key, *rest in _keys(PipelineConfig, "")])
 
 
 def codes() -> list[str]:
     """One row per rule code of ours."""
-    return _table(("code", "meaning"), [(f"`{code}`", meaning) for code, meaning in CODES.items()])
+    return table(("code", "meaning"), [(f"`{code}`", meaning) for code, meaning in CODES.items()])
 
 
 def metrics() -> list[str]:
     """One row per metric, under the name that Prometheus sees."""
     rows = [(f"`ray_{name}_total`", text) for name, text in COUNTERS.items()]
     rows += [(f"`ray_{name}`", text) for name, text in GAUGES.items()]
-    return _table((f"metric, by {', '.join(f'`{tag}`' for tag in TAGS)}", "meaning"), rows)
+    return table((f"metric, by {', '.join(f'`{tag}`' for tag in TAGS)}", "meaning"), rows)
 
 
 def commands() -> list[str]:
     """One row per verb."""
-    return _table(("command", "what it does"), [(f"`{verb.name}`", verb.summary) for verb in VERBS.values()])
+    return table(("command", "what it does"), [(f"`{verb.name}`", verb.summary) for verb in VERBS.values()])
 
 
 def header_names() -> set[str]:
@@ -73,6 +75,8 @@ def _default(key: str, default: object) -> str:
         return _SAID[key]
     if default is PydanticUndefined:
         return "required"
+    if default is None:
+        return "none"
     text = str(default).lower() if isinstance(default, bool) else str(default).removesuffix(".0")
     return f"`{text}`"
 
@@ -84,11 +88,13 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     found = {}
     for field, text in zip(definition.body, definition.body[1:], strict=False):
         if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-            found[ast.unparse(field.target)] = str(text.value.value).replace("``", "`")
+            first = str(text.value.value).partition("\n\n")[0]
+            found[ast.unparse(field.target)] = " ".join(first.split()).replace("``", "`")
     return found
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table in Markdown, as lines."""
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
 

@@ -18,11 +18,13 @@ from tests.e2e import readme_facts
 from tests.e2e.conftest import BIN, DemoRun, Run
 from tests.e2e.readme_blocks import README, REPOSITORY, Block, blocks
 
-SECRETS = {"KAFKA_PASSWORD": "p", "S3_KEY": "k", "S3_SECRET": "s"}
+SECRETS = {"KAFKA_PASSWORD": "p", "S3_KEY": "k", "S3_SECRET": "s", "CATALOG_CREDENTIAL": "c"}
 
 
 def test_every_block_is_of_a_kind_that_is_checked():
-    assert {block.language for block in blocks()} == {"text", "console", "bash", "python", "yaml", "mermaid"}
+    assert {block.language for block in blocks()} == {
+        *("text", "console", "bash", "python", "yaml", "crontab", "mermaid"),
+    }
     assert all(block.commands for block in blocks("console"))
 
 
@@ -46,7 +48,9 @@ def test_make_targets_exist():
 
 
 def test_every_other_command_is_run_on_a_cluster():
-    others = {c.split()[0] for block in blocks("console") for c in block.commands if not c.startswith("make ")}
+    """Those with their output are run in ``test_readme_gate.py``."""
+    silent = [block for block in blocks("console") if not block.session]
+    others = {c.split()[0] for block in silent for c in block.commands if not c.startswith("make ")}
     assert others == {"ray", "ray-pipeline"}, "tests/e2e/test_readme_on_a_cluster.py runs these"
 
 
@@ -86,14 +90,14 @@ def test_exit_codes_are_those_of_the_command_line():
 
 
 def test_the_contract_is_sound(tmp_path: Path):
-    [text] = [block.text for block in blocks("yaml") if "apiVersion" in block.text]
+    [text] = [block.text for block in blocks("yaml") if "kind: DataContract" in block.text]
     file = tmp_path / "weather.odcs.yaml"
     file.write_text(text)
     assert lint(file) == ()
 
 
 def test_the_contract_is_shortened_from_the_real_one():
-    [text] = [block.text for block in blocks("yaml") if "apiVersion" in block.text]
+    [text] = [block.text for block in blocks("yaml") if "kind: DataContract" in block.text]
     real = yaml.safe_load((REPOSITORY / "contracts/flights/weather.odcs.yaml").read_text())
     assert _missing(yaml.safe_load(text), real) == []
 
@@ -119,6 +123,9 @@ def test_a_diagram_has_no_line_break_that_mermaid_would_show_as_text():
 def test_links_lead_somewhere():
     targets = re.findall(r"\]\(([^)#]+)\)", README.read_text())
     assert [t for t in targets if not t.startswith("https://") and not (REPOSITORY / t).exists()] == []
+    titles = re.findall(r"^#+ (.*)$", README.read_text(), re.MULTILINE)
+    anchors = {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README.read_text())) <= anchors
 
 
 def test_validate_prints_the_json_that_programs_read():

@@ -30,7 +30,13 @@ from tests.servers.s3 import KEY, REGION, SECRET, S3Server
 
 FIRST, SECOND = DemoPlan(days=1), DemoPlan(start=date(2013, 2, 5), days=1)
 PASSWORD = "admin-secret"
-SECRETS = {"KAFKA_USERNAME": "admin", "KAFKA_PASSWORD": PASSWORD, "S3_KEY": KEY, "S3_SECRET": SECRET}
+SECRETS = {
+    "KAFKA_USERNAME": "admin",
+    "KAFKA_PASSWORD": PASSWORD,
+    "S3_KEY": KEY,
+    "S3_SECRET": SECRET,
+    "CATALOG_CREDENTIAL": "c",
+}
 CONFIG = "configs/kafka-s3.yaml"
 
 
@@ -87,7 +93,8 @@ def test_the_readmes_commands_ingest_exactly_once_from_kafka_with_tls_to_s3(site
     well = site.run(f"ray-pipeline doctor --config {CONFIG}")
     assert well.code == 0, well.out
 
-    submit, stop, until_end = [c for b in blocks("console") for c in b.commands if not c.startswith("make ")]
+    silent = [block for block in blocks("console") if not block.session]
+    submit, stop, until_end = [c for b in silent for c in b.commands if not c.startswith("make ")]
     submitted = site.run(submit, on_cluster=True)
     assert submitted.code == 0, submitted.err
     wanted = sum(topic.read for topic in FIRST.expected().values())
@@ -155,6 +162,9 @@ def _edit(config: Path, kafka: KafkaServer, s3: S3Server) -> None:
         ("s3://my-bucket", s3.new_bucket()),
         ("eu-west-1", REGION),
         ("# endpoint_url: https://minio.example.com:9000", f"endpoint_url: {s3.endpoint}"),
+        ("type: rest", "type: sql"),
+        ("uri: https://catalog.example.com", f"uri: sqlite:///{config.parent / 'curated.db'}"),
+        ("  warehouse: flights  ", "  # warehouse: "),
     ):
         assert text.count(old) == 1, old
         text = text.replace(old, new)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from datetime import date, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ray_pipeline.demo.events import DEPARTURES
 from ray_pipeline.demo.plan import DemoPlan
 from ray_pipeline.demo.spoil import Spoiler, ways_of
 
@@ -27,6 +29,29 @@ def test_the_same_seed_gives_the_same_records_and_counts(seed: int, start: date,
         assert each.read == sum(record.topic == topic for record in records)
         assert each.dead_lettered == sum(record.topic == topic and record.way in spoiling for record in records)
         assert each.landed + sum(each.by_rule.values()) == each.read
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=seeds, start=starts, days=st.integers(1, 3), share=st.floats(0, 0.5), planted=st.integers(0, 4))
+def test_each_landed_row_has_one_fate_and_only_the_planted_day_is_of_another_unit(
+    seed: int, start: date, days: int, share: float, planted: int
+) -> None:
+    day = start + timedelta(days=planted)
+    plan = DemoPlan(seed=seed, start=start, days=days, share=share, kilometres_on=day)
+    plain = dataclasses.replace(plan, kilometres_on=None)
+    fates, without = plan.fates(), plain.fates()
+    assert plan.expected() == plain.expected(), "a wrong unit spoils no record"
+    for topic, fate in fates.items():
+        assert fate.published + fate.quarantined + fate.kept == plan.expected()[topic].landed
+        assert not fate.held.keys() & fate.waiting.keys()
+        if topic != DEPARTURES:
+            assert fate == without[topic]
+    ours, theirs = (one[DEPARTURES] for one in (fates, without))
+    of_the_day = {day.isoformat()}
+    assert ours.held.keys() - of_the_day == theirs.held.keys() - of_the_day
+    assert ours.waiting.keys() - of_the_day == theirs.waiting.keys() - of_the_day
+    if planted < days:
+        assert day.isoformat() in ours.held
 
 
 @settings(deadline=None)

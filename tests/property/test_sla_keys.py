@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ray_pipeline.sla.keys import key_runs
+from ray_pipeline.sla.keys import candidates, key_runs
 from ray_pipeline.sla.keys.duplicates import find_duplicates
 from ray_pipeline.sla.keys.hashing import hash_rows
 from ray_pipeline.sla.keys.key_files import KeyFile
@@ -77,6 +77,7 @@ class _World:
 def test_duplicates_are_those_that_a_dictionary_finds(new, old, bits, scope, size, data):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(key_runs, "hash_rows", _weak(bits))
+        patch.setattr(candidates, "LIMIT", data.draw(st.sampled_from([1, 3, 500_000])))
         world = _World(data, "f", time=False)
         news = [world.file(i, *one) for i, one in enumerate(new)]
         olds = [world.file(i + 50, *one) for i, one in enumerate(old)]

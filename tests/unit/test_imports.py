@@ -14,7 +14,7 @@ import ray_pipeline
 
 ENGINES = {"ray", "confluent_kafka", "s3fs", "obstore", "botocore", "aiobotocore"}
 HEAVY = ENGINES | {"pyarrow", "polars", "pydantic", "numpy", "pandas", "orjson", "jsonschema_rs", "yaml", "fsspec"}
-CORE = ("contracts", "stream", "lake", "config", "errors", "types", "clock")
+CORE = ("contracts", "stream", "lake", "sla", "gate", "lineage", "report", "config", "errors", "types", "clock")
 
 
 def loaded_after(code: str) -> set[str]:

@@ -10,7 +10,7 @@ from ray_pipeline.connectors.iceberg.columns import curated_schema
 from ray_pipeline.connectors.iceberg.settings import CatalogSettings, catalog_settings, nested
 from ray_pipeline.connectors.iceberg.table import CuratedTable
 from ray_pipeline.connectors.object_store import open_store
-from ray_pipeline.errors import TableSchemaError
+from ray_pipeline.errors import CatalogDeniedError, TableSchemaError
 from ray_pipeline.lake.keys import quote
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PARTITION = "_event_day"
 """The partition field's name; no column of a table may have it."""
 NO_EVENT_TIME = "_timestamp"
+_CODE = "write.py-location-provider.impl"
 _PROPERTIES = {
     "format-version": "2",
     "write.format.default": "parquet",
@@ -56,6 +57,18 @@ class CuratedCatalog:
         """The catalog for people; never its address."""
         return self._settings.shown
 
+    def close(self) -> None:
+        """Let go of the catalog's connections; the next call opens them again."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def __enter__(self) -> CuratedCatalog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def table(self, dataset: str) -> CuratedTable | None:
         """Return the dataset's table; None where nothing was ever published to this catalog."""
         if self._settings.file is not None and not self._settings.file.exists():
@@ -71,6 +84,7 @@ class CuratedCatalog:
         lies below the store.
         """
         from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+        from sqlalchemy.exc import IntegrityError
 
         from ray_pipeline.connectors.iceberg.trouble import translated
 
@@ -79,7 +93,7 @@ class CuratedCatalog:
             try:
                 catalog.load_table(identifier)
             except NoSuchTableError:
-                with suppress(NamespaceAlreadyExistsError):  # another gate was quicker
+                with suppress(NamespaceAlreadyExistsError, IntegrityError):  # another gate was quicker
                     if not catalog.namespace_exists(self._settings.namespace):
                         catalog.create_namespace(self._settings.namespace)
                 with suppress(TableAlreadyExistsError):
@@ -94,7 +108,7 @@ class CuratedCatalog:
         if (found := self._lost_metadata(catalog, dataset)) is not None:
             catalog.register_table(identifier, found)
             return
-        columns = curated_schema(schema)
+        columns = curated_schema(schema, dataset)
         if PARTITION in columns.names:
             raise TableSchemaError(dataset, f"a column is called {PARTITION}, as its partition is")
         try:
@@ -102,7 +116,7 @@ class CuratedCatalog:
         except ValueError as error:  # two paths of one name: a column "a.b" beside a record "a" with "b"
             raise TableSchemaError(dataset, f"Iceberg cannot hold these columns: {error}") from None
         location = None if self._settings.warehouse is None else f"{self._settings.warehouse}/{quote(dataset)}"
-        spec = _partitioning(fields, columns, event_time)
+        spec = _partitioning(dataset, fields, columns, event_time)
         catalog.create_table(identifier, fields, location, spec, properties=_PROPERTIES)
 
     def _lost_metadata(self, catalog: Catalog, dataset: str) -> str | None:
@@ -113,6 +127,7 @@ class CuratedCatalog:
         """
         if self._settings.recoverable is None:
             return None
+        from pyiceberg.exceptions import ValidationError
         from pyiceberg.table import StaticTable
 
         end = ".metadata.json"
@@ -120,7 +135,7 @@ class CuratedCatalog:
         keys = [key for key in self._store.list(folder) if key.endswith(end)]
         for key in sorted(keys, key=lambda key: key.rpartition("/")[2].partition("-")[0].zfill(20), reverse=True):
             uri = self._store.uri(key)
-            with suppress(ValueError):  # half a file: its writer was killed
+            with suppress(ValueError, ValidationError):  # half a file: its writer was killed
                 if _is_whole(StaticTable.from_metadata(uri, catalog.properties)):
                     return uri
         return None
@@ -135,7 +150,10 @@ class CuratedCatalog:
 
     def _curated(self, dataset: str) -> CuratedTable:
         def load() -> Table:
-            return self._catalog().load_table(self._identifier(dataset))
+            table = self._catalog().load_table(self._identifier(dataset))
+            if _CODE in table.properties:
+                raise CatalogDeniedError(self.shown, f"load table {dataset}", f"its property {_CODE} imports code")
+            return table
 
         return CuratedTable(dataset, load, catalog=self.shown, store=self._store.url, effects=self._effects)
 
@@ -173,7 +191,7 @@ def _refuse_code(catalog: Catalog, file_io: str | None) -> None:
     catalog._load_file_io = load  # type: ignore[method-assign]
 
 
-def _partitioning(fields: Any, columns: pa.Schema, event_time: str | None) -> Any:
+def _partitioning(dataset: str, fields: Any, columns: pa.Schema, event_time: str | None) -> Any:
     import pyarrow as pa
     from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
     from pyiceberg.transforms import DayTransform, IdentityTransform
@@ -181,9 +199,13 @@ def _partitioning(fields: Any, columns: pa.Schema, event_time: str | None) -> An
     source = event_time or (NO_EVENT_TIME if NO_EVENT_TIME in columns.names else None)
     if source is None:
         return UNPARTITIONED_PARTITION_SPEC
+    if source not in columns.names:
+        raise TableSchemaError(
+            dataset, f"column {source!r}, whose day is to be its partition, is not among its columns"
+        )
     kind = columns.field(source).type
     if not (pa.types.is_timestamp(kind) or pa.types.is_date32(kind)):
-        raise TableSchemaError("", f"column {source!r} is {kind}: a table's days need a moment or a date")
+        raise TableSchemaError(dataset, f"column {source!r} is {kind}: a table's days need a moment or a date")
     transform: Any = IdentityTransform() if pa.types.is_date32(kind) else DayTransform()
     return PartitionSpec(PartitionField(fields.find_field(source).field_id, 1000, transform, PARTITION))
 

@@ -27,7 +27,7 @@ _WIDER = {(pa.int32(), pa.int64()), (pa.float32(), pa.float64())}
 _MAX_PRECISION = 38
 
 
-def curated_schema(schema: pa.Schema) -> pa.Schema:
+def curated_schema(schema: pa.Schema, table: str = "") -> pa.Schema:
     """Return the columns as a curated table holds them: every one may be null, one without a type is left out.
 
     Moments are kept to the microsecond, in UTC. Raises ``TableSchemaError`` for a type that no table can hold.
@@ -38,26 +38,29 @@ def curated_schema(schema: pa.Schema) -> pa.Schema:
     """
     names = schema.names
     if len(set(names)) != len(names):
-        raise TableSchemaError("", f"two columns have one name: {next(n for n in names if names.count(n) > 1)!r}")
-    return pa.schema([pa.field(f.name, curated_type(f.type, f.name)) for f in schema if not pa.types.is_null(f.type)])
+        raise TableSchemaError(table, f"two columns have one name: {next(n for n in names if names.count(n) > 1)!r}")
+    return pa.schema(
+        [pa.field(f.name, curated_type(f.type, f.name, table)) for f in schema if not pa.types.is_null(f.type)]
+    )
 
 
-def curated_type(kind: pa.DataType, path: str) -> pa.DataType:
+def curated_type(kind: pa.DataType, path: str, table: str = "") -> pa.DataType:
     """Return the type that a table keeps the column's values in."""
     if kind in _INTEGERS:
         return _INTEGERS[kind]
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return curated_type(kind.value_type, path)
+        return curated_type(kind.value_type, path, table)
     if pa.types.is_struct(kind) and kind.num_fields:
         fields = [kind.field(i) for i in range(kind.num_fields)]
-        return pa.struct([pa.field(f.name, curated_type(f.type, f"{path}.{f.name}")) for f in fields])
+        return pa.struct([pa.field(f.name, curated_type(f.type, f"{path}.{f.name}", table)) for f in fields])
     if pa.types.is_map(kind):
-        return pa.map_(curated_type(kind.key_type, f"{path}.key"), curated_type(kind.item_type, f"{path}.value"))
+        keys = curated_type(kind.key_type, f"{path}.key", table)
+        return pa.map_(keys, curated_type(kind.item_type, f"{path}.value", table))
     if _is_list(kind):
-        return pa.list_(pa.field("element", curated_type(kind.value_type, f"{path}.element")))
+        return pa.list_(pa.field("element", curated_type(kind.value_type, f"{path}.element", table)))
     plain = _plain(kind)
     if plain is None:
-        raise TableSchemaError("", f"column {path!r} is {kind}, which Iceberg cannot hold")
+        raise TableSchemaError(table, f"column {path!r} is {kind}, which Iceberg cannot hold")
     return plain
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyiceberg.io.pyarrow import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pyiceberg.table.metadata import TableMetadata
 
 _THREADS = 8
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31
 _COUNTS = MetricsMode(MetricModeTypes.COUNTS)
 
 
@@ -79,7 +81,7 @@ class _Describer:
             content=DataFileContent.DATA,
             file_path=uri,
             file_format=FileFormat.PARQUET,
-            partition=Record() if self._partition is None else Record(day),
+            partition=Record() if self._partition is None else Record(_partition_value(day)),
             file_size_in_bytes=size,
             sort_order_id=None,
             spec_id=self._metadata.default_spec_id,
@@ -106,6 +108,15 @@ class _Describer:
                 key = self._ids[footer.schema.column(place).path]
                 plan[key] = dataclasses.replace(plan[key], mode=_COUNTS)
         return plan
+
+
+def _partition_value(day: int | None) -> int | np.int64 | None:
+    """The day as a manifest holds it.
+
+    One legal event time past the year 9999 must not stop a table for ever: pyiceberg spells every partition for the
+    snapshot's summary, and Python's calendar ends there. It leaves numpy's integers unspelt, and writes them.
+    """
+    return day if day is None or _FIRST_DAY <= day <= _LAST_DAY else np.int64(day)
 
 
 def _readable(footer: pq.FileMetaData, place: int) -> bool:

@@ -6,6 +6,7 @@ pyiceberg leaves metadata in the page cache: after a power cut the catalog, whic
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -37,7 +38,12 @@ class _SyncedStream:
         self._file = path.open(mode)
 
     def write(self, b: bytes) -> int:
-        return self._file.write(b)
+        try:
+            return self._file.write(b)
+        except OSError:  # a full disk; pyiceberg leaves the stream open then
+            with suppress(OSError):
+                self._file.close()
+            raise
 
     def tell(self) -> int:
         return self._file.tell()

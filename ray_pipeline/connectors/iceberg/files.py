@@ -123,7 +123,7 @@ def _day(metadata: pq.FileMetaData, arrow: pa.Schema, column: str | None) -> str
 def _bounds(metadata: pq.FileMetaData, arrow: pa.Schema, column: str) -> tuple[int, int] | str | None:
     """First and last day of a column by its statistics, None where it is null throughout, a sentence where unknown.
 
-    The raw integers are read, because Python's dates end with the year 9999 and event times do not.
+    The raw integers are read, because Python's dates end with the year 9999 and a file's moments need not.
     """
     kind = arrow.field(column).type
     if not (pa.types.is_timestamp(kind) or pa.types.is_date32(kind)):

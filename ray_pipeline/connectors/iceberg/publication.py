@@ -101,7 +101,7 @@ class Publication:
             reason = f"this machine's clock is {behind / 1000:.0f} s behind the table's last change; set it right"
             raise CatalogUnavailableError(catalog, f"publish decision {self.n} to {dataset}", reason)
         if self.schema is not None:
-            check_columns(dataset, table, curated_schema(self.schema))
+            check_columns(dataset, table, curated_schema(self.schema, dataset))
 
     def _stage(self, dataset: str, table: Table, effects: Callable[[str], None]) -> Transaction:
         """Return the one commit, ready; its manifests are written, and nothing names them yet."""

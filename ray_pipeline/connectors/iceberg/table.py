@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import pyarrow as pa
 
 from ray_pipeline.connectors.iceberg.columns import curated_schema
-from ray_pipeline.connectors.iceberg.publication import APPLIED, DECISION, Publication, applied_of, snapshot_of
-from ray_pipeline.errors import CatalogConflictError, UsageError
+from ray_pipeline.connectors.iceberg.publication import (
+    APPLIED,
+    DECISION,
+    Publication,
+    applied_of,
+    check_columns,
+    snapshot_of,
+)
+from ray_pipeline.errors import CatalogConflictError, TableSchemaError, UsageError
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -82,6 +89,17 @@ class CuratedTable:
         """The column whose day the table is partitioned by; decided when it was created."""
         table = self._table()
         return next((table.schema().find_column_name(field.source_id) for field in table.spec().fields), None)
+
+    def refuses(self, schema: pa.Schema) -> str | None:
+        """Say why the table cannot take these columns, before anything is decided that could then not be published.
+
+        Iceberg widens int to long, float to double and a decimal's precision, and nothing else: no int to double.
+        """
+        try:
+            check_columns(self.dataset, self._table(), curated_schema(schema, self.dataset))
+        except TableSchemaError as error:
+            return error.reason
+        return None
 
     def publish(
         self,

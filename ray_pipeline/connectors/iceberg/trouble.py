@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
-from pydantic import ValidationError
+from pydantic import ValidationError as PydanticError
 from pyiceberg import exceptions as theirs
 from requests.exceptions import RequestException
 from sqlalchemy.exc import DatabaseError, InterfaceError, OperationalError, SQLAlchemyError
@@ -44,7 +44,7 @@ _THEIRS = tuple(
     for error in vars(theirs).values()
     if isinstance(error, type) and issubclass(error, Exception) and error.__module__ == theirs.__name__
 )
-FOREIGN = (SQLAlchemyError, RequestException, *_THEIRS, pa.ArrowException, ValidationError, OSError, ImportError)
+FOREIGN = (SQLAlchemyError, RequestException, *_THEIRS, pa.ArrowException, PydanticError, OSError, ImportError)
 """What pyiceberg lets through from below, and its own."""
 
 
@@ -67,9 +67,11 @@ def translate(error: BaseException, catalog: str, store: str, operation: str) ->
         return CatalogDeniedError(catalog, operation, "the credential was refused; check the catalog section")
     if isinstance(error, RequestException | theirs.RESTError):
         return CatalogUnavailableError(catalog, operation, f"no usable answer ({type(error).__name__})")
+    if isinstance(error, theirs.NoSuchTableError):
+        return CatalogUnavailableError(catalog, operation, "the table was dropped; the next gate makes it again")
     if isinstance(error, theirs.NotInstalledError | ImportError):
         return CatalogDeniedError(catalog, operation, _missing(error))
-    if isinstance(error, ValidationError):
+    if isinstance(error, PydanticError | theirs.ValidationError):
         return CatalogDeniedError(catalog, operation, "the table's metadata file is damaged")
     if isinstance(error, OSError | pa.ArrowException):
         return _file(error, store, operation)
@@ -90,7 +92,7 @@ def _database(error: SQLAlchemyError, catalog: str, operation: str) -> RayPipeli
 
 
 def _missing(error: BaseException) -> str:
-    module = getattr(error, "name", None)
+    module = getattr(error, "name", None) or getattr(error.__cause__, "name", None)
     return (
         f"the package {module} is not installed" if module else "a package that this kind of catalog needs is missing"
     )

@@ -148,6 +148,12 @@ class S3ObjectStore:
             raise translate(error, self._url, operation) from None
 
 
+def s3_client(url: str, options: Mapping[str, str]) -> S3Store:
+    """Return a client for the bucket in ``url``, for those who read what others put there."""
+    bucket = url.removeprefix("s3://").partition("/")[0]
+    return S3Store(bucket, client_options=_client_options(options, read_timeout=60), **_settings(url, bucket, options))
+
+
 def _client_options(options: Mapping[str, str], read_timeout: int) -> ClientConfig:
     return {
         "allow_http": (_endpoint(options) or "").startswith("http://"),

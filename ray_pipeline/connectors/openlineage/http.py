@@ -37,12 +37,12 @@ class HttpDelivery:
         from openlineage.client.transport.http import (
             ApiKeyTokenProvider,
             HttpConfig,
-            HttpSslContextConfig,
             HttpTransport,
             TokenProvider,
         )
 
         token = config.token
+        trusted: Any = str(config.ca_file) if config.ca_file else True  # as requests takes it
         address = receiver(config.url or "")
         self._transport = HttpTransport(
             HttpConfig(
@@ -52,7 +52,7 @@ class HttpDelivery:
                 auth=ApiKeyTokenProvider({"apiKey": token.get_secret_value()}) if token else TokenProvider({}),
                 session=_session(),
                 retry={"total": 0},
-                ssl_context=HttpSslContextConfig(ca_cert_path=str(config.ca_file)) if config.ca_file else None,
+                verify=trusted,
             )
         )
 

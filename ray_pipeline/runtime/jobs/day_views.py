@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -36,6 +36,8 @@ class DayOutcome:
     """Check id → file key → rows that break it, of new and held files."""
     rows: int
     new_rows: int
+    unreadable: frozenset[str] = frozenset()
+    """Keys of files that could not be read."""
 
 
 def day_is_complete(day: str, watermark: datetime | None, at: datetime, lateness: timedelta) -> bool:
@@ -61,7 +63,7 @@ def readable_states(
     """Return the small states of a day's landed files by file key, and why some could not be read."""
     found: dict[str, dict[str, Any]] = {}
     unreadable: dict[str, str] = {}
-    small = [group for group in groups if not _is_keys(group)]
+    small = [group for group in groups if not group.is_keys]
     for file in known.landed_of(day):
         try:
             parts: dict[str, Any] = {}
@@ -106,7 +108,7 @@ def judge_day(
     )
     results = tuple(check.judge(view) for check in plan.day_checks)
     if unreadable:
-        results = (_unreadable(day, unreadable), *results)
+        results = (_unreadable(day, unreadable), *(_not_judged(result) for result in results))
     candidates = {one.file.key for one in known.new.get(day, ())} | {file.key for file in known.state.held.get(day, ())}
     files = known.landed_of(day)
     return DayOutcome(
@@ -116,6 +118,7 @@ def judge_day(
         {check.id: _flagged(check, parts, keys, candidates) for check in plan.day_checks if check.scope == "row"},
         sum(file.rows for file in files),
         sum(one.file.rows for one in known.new.get(day, ())),
+        frozenset(unreadable),
     )
 
 
@@ -132,6 +135,18 @@ def _flagged(
             if isinstance(partial, FlaggedRows) and len(partial.positions):
                 found[key] = partial.positions
     return found
+
+
+def _not_judged(result: CheckResult) -> CheckResult:
+    """Return the result of a day that is known in part: too few rows, say, would be nobody's breach but the file's."""
+    return replace(
+        result,
+        verdict=Verdict.UNKNOWN,
+        value=None,
+        detail="Not judged: a file of the day cannot be read.",
+        rows=None,
+        examples=(),
+    )
 
 
 def _unreadable(day: str, unreadable: Mapping[str, str]) -> CheckResult:
@@ -197,10 +212,6 @@ def published_days(known: Known, states: States, groups: Iterable[Group]) -> dic
         with suppress(FileUnreadableError):
             add(states.refused(known, one)[measure].days, refused=True)
     return found
-
-
-def _is_keys(group: Group) -> bool:
-    return any(isinstance(measure, KeyRuns) for measure in group.measures)
 
 
 def _moment(text: str | None) -> datetime | None:

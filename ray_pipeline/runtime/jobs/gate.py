@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import SystemRandom
@@ -18,20 +18,23 @@ from typing import TYPE_CHECKING
 
 from ray_pipeline import __version__
 from ray_pipeline.clock import Clock, WallClock
-from ray_pipeline.errors import RayPipelineError, UsageError
+from ray_pipeline.errors import FileCorruptError, RayPipelineError, UsageError
 from ray_pipeline.gate.entries import Decision, GateState
-from ray_pipeline.gate.lease import Leases
+from ray_pipeline.gate.lease import Lease, Leases
 from ray_pipeline.gate.ledger import GateLedger
 from ray_pipeline.lake.entries import timestamp_text
+from ray_pipeline.runtime.failpoints import failpoints
 from ray_pipeline.runtime.wiring import load_contracts, open_lake
 from ray_pipeline.sla.result import DatasetResult, GateReport
 
 from .gate_dataset import GateDataset, gate_datasets
 from .gate_decision import Proposal, propose, settle_proposal
 from .gate_state import Known, States, read_known, tasks_of
+from .lease_keeper import held
 from .measure_pass import LOCAL_BYTES, Progress, measure_all
 from .publication import Publisher
 from .reporting import earlier_result, keep_report
+from .telling import Teller, telling
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
@@ -39,6 +42,24 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 5
 """How often a gate plans anew because a person's release came between."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class GateRunReport(GateReport):
+    """What a run found, as a notebook shows it, and as ``print`` does."""
+
+    def __repr__(self) -> str:
+        return f"<GateRunReport {self.run_id!r}: {self.outcome.name}, {', '.join(d.dataset for d in self.datasets)}>"
+
+    def __str__(self) -> str:
+        from ray_pipeline.report.text import render_text
+
+        return render_text(self)
+
+    def _repr_html_(self) -> str:
+        from ray_pipeline.report.notebook import repr_html
+
+        return repr_html(self)
 
 
 @dataclass
@@ -52,6 +73,7 @@ class _Run:
     clock: Clock
     dry_run: bool
     say: Callable[[str], None]
+    passes: Callable[[str], None] = field(default_factory=failpoints)
     timings: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -75,7 +97,7 @@ def run_gate(
     on_message: Callable[[str], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     clock: Clock | None = None,
-) -> GateReport:
+) -> GateRunReport:
     """Judge and publish some datasets, or all; return what was found.
 
     ``at`` is the gate's clock (default: now). ``run_id`` makes the run repeatable: what it decided once it does not
@@ -102,19 +124,60 @@ def run_gate(
         dry_run,
         on_message or (lambda _sentence: None),
     )
-    ledgers = {name: GateLedger(run.store, config.pipeline, name, clock=clock, rng=SystemRandom()) for name in compiled}
-    publisher = Publisher(config, run.store, run.say)
+    chosen = {name: compiled[name] for name in names}
+    at_text, started_text = timestamp_text(run.at), timestamp_text(started)
+    with telling(config, chosen, run.run_id, at_text, started_text, dry_run=dry_run) as teller:
+        try:
+            results, repeated = _results(run, compiled, names, teller, local_bytes, ray_address, on_progress)
+        except BaseException as error:
+            teller.failed(error, timestamp_text(clock.now()))
+            raise
+        report = GateRunReport(
+            run_id=run.run_id,
+            pipeline=config.pipeline,
+            at=at_text,
+            started_at=started_text,
+            finished_at=timestamp_text(clock.now()),
+            datasets=tuple(results[name] for name in names),
+            dry_run=dry_run,
+            repeated=repeated,
+            version=__version__,
+            timings=dict(run.timings),
+        )
+        run.passes("gate_published")
+        kept = report if dry_run else keep_report(run.store, config, compiled, report, run.say)
+        run.passes("gate_reported")
+        return kept
+
+
+def _results(
+    run: _Run,
+    compiled: Mapping[str, GateDataset],
+    names: Sequence[str],
+    teller: Teller,
+    local_bytes: int,
+    ray_address: str | None,
+    on_progress: Callable[[Progress], None] | None,
+) -> tuple[dict[str, DatasetResult], bool]:
+    """Gate every dataset; return what was found, and whether all of it was decided by an earlier try of this run."""
+    ledgers = {
+        name: GateLedger(run.store, run.config.pipeline, name, clock=run.clock, rng=SystemRandom()) for name in compiled
+    }
+    publisher = Publisher(run.config, run.store, run.passes)
     with ExitStack() as leases:
-        if not dry_run:
+        if not run.dry_run:
             for name in sorted(names):  # in one order, so that two gates never wait for each other
                 leases.enter_context(_leased(run, ledgers[name]))
+            run.passes("gate_leased")
         states = {name: ledgers[name].state() for name in compiled}
         decided = {name: ledgers[name].find_run(run.run_id) for name in names}
         open_names = [name for name in names if decided[name] is None]
+        teller.began(open_names)
         with run.timed("read the logs"):
             known = _known(run, compiled, states, open_names)
         with run.timed("measure"):
             _measure(run, known, open_names, local_bytes, ray_address, on_progress)
+        run.passes("gate_measured")
         results = {}
         for name in names:
             earlier = decided[name]
@@ -123,19 +186,8 @@ def run_gate(
             else:
                 run.say(f"{name}: run {run.run_id} was decided before (entry {earlier.n}); nothing is done again")
                 results[name] = _repeated(run, ledgers[name], compiled[name], earlier, publisher)
-        report = GateReport(
-            run_id=run.run_id,
-            pipeline=config.pipeline,
-            at=timestamp_text(run.at),
-            started_at=timestamp_text(started),
-            finished_at=timestamp_text(clock.now()),
-            datasets=tuple(results[name] for name in names),
-            dry_run=dry_run,
-            repeated=bool(names) and not open_names,
-            version=__version__,
-            timings=dict(run.timings),
-        )
-        return report if dry_run else keep_report(run.store, config, compiled, report, run.say)
+            teller.ended(name, results[name], timestamp_text(run.clock.now()))
+    return results, bool(names) and not open_names
 
 
 def _known(
@@ -181,12 +233,26 @@ def _gate_dataset(
     """Judge one dataset, decide, and project the decision."""
     one = known[name]
     states = States(run.store, run.config.pipeline)
-    for _ in range(ATTEMPTS):
-        with run.timed("judge"):
-            proposal = propose({**known, name: one}, name, states, run.at, publisher.must_rewrite(one.dataset))
-        if run.dry_run:
-            return proposal.result
-        decision = _decide(run, ledger, one, proposal)
+    must_rewrite = publisher.must_rewrite(one.dataset)
+    damaged: dict[str, str] = {}
+    attempts = 0
+    while attempts < ATTEMPTS:
+        try:
+            with run.timed("judge"):
+                proposal = propose({**known, name: one}, name, states, run.at, must_rewrite, damaged)
+            refusal = publisher.refusal(one.dataset)
+            if refusal is not None:
+                told = f"{refusal}; nothing was decided: correct the contract, or publish it as another dataset"
+                return replace(proposal.result, problems=(*proposal.result.problems, told))
+            if run.dry_run:
+                return proposal.result
+            decision = _decide(run, ledger, one, proposal)
+        except FileCorruptError as error:  # since it was measured; its day is judged again, and held
+            if error.key in damaged:
+                raise
+            damaged[error.key] = str(error)
+            continue
+        attempts += 1
         if decision is not None or proposal.is_empty:
             with run.timed("publish"):
                 return publisher.project(ledger, one.dataset, proposal.result, decision)
@@ -203,7 +269,10 @@ def _decide(run: _Run, ledger: GateLedger, known: Known, proposal: Proposal) -> 
         return None
     with run.timed("decide"):
         decision = settle_proposal(run.store, run.config, ledger, known, proposal, run.run_id, timestamp_text(run.at))
-        return decision if ledger.append(decision) else None
+        run.passes("gate_files_written")
+        appended = ledger.append(decision)
+        run.passes("gate_decided")
+        return decision if appended else None
 
 
 def _repeated(
@@ -214,21 +283,12 @@ def _repeated(
     if run.dry_run:
         return found
     with run.timed("publish"):
-        return replace(found, **publisher.catch_up(ledger, dataset))
+        return publisher.caught_up(ledger, dataset, found)
 
 
-@contextmanager
-def _leased(run: _Run, ledger: GateLedger) -> Iterator[None]:
-    """Hold the right to decide next: a courtesy among gates, for the ledger itself lets only one of them through."""
+def _leased(run: _Run, ledger: GateLedger) -> AbstractContextManager[Lease]:
     leases = Leases(run.store, run.config.pipeline, ledger.dataset, clock=run.clock, rng=SystemRandom())
-    lease = leases.take(ledger.state().n + 1, f"{socket.gethostname()}:{os.getpid()}", run.run_id)
-    try:
-        yield
-    finally:
-        try:
-            leases.release(lease)
-        except RayPipelineError as error:  # it runs out by itself
-            run.say(f"{ledger.dataset}: the lease was not given back ({error}); it ends by itself at {lease.until}")
+    return held(leases, ledger.state().n + 1, f"{socket.gethostname()}:{os.getpid()}", run.run_id, run.say)
 
 
 class GateOvertakenError(RayPipelineError):

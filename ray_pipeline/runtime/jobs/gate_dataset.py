@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from ray_pipeline.contracts.expectations import Expectations, Relationship
 from ray_pipeline.contracts.odcs_expectations import read_expectations
+from ray_pipeline.contracts.odcs_relationships import parent_columns
 from ray_pipeline.contracts.shape import Record
 from ray_pipeline.lake.rows import landed_schema
 from ray_pipeline.sla.check import CheckPlan
@@ -22,6 +24,7 @@ from ray_pipeline.sla.measures.profile import ColumnProfileMeasure
 from ray_pipeline.sla.measures.publication_days import PublicationDays
 
 from .measure_pass import Subject
+from .shelf import Group, group_measures
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
@@ -31,7 +34,11 @@ PROFILED_COLUMNS = 40
 """A page that shows more distributions is not read; the first columns of the contract are profiled."""
 
 
-@dataclass(frozen=True, slots=True)
+PROFILED_ROWS = 4_096
+"""Of each file, whose values go into the histograms: enough to draw, and a small part of what the checks cost."""
+
+
+@dataclass(frozen=True)
 class GateDataset:
     """What a gate has to know of a dataset before it looks at any data."""
 
@@ -46,17 +53,22 @@ class GateDataset:
     """Keys of this dataset that relationships of others look for."""
     profile: ColumnProfileMeasure
 
-    @property
+    @cached_property
     def schema(self) -> pa.Schema:
         """What a landed row of today's contract has."""
         return landed_schema(self.contract)
 
-    @property
+    @cached_property
     def measures(self) -> tuple[Measure, ...]:
         """Everything that is measured of a file, each state once."""
         wanted: tuple[Measure, ...] = (*self.plan.measures, *self.parent_keys, PublicationDays(), self.profile)
         by_id = {measure.id: measure for measure in wanted}
         return tuple(by_id[name] for name in sorted(by_id))
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The objects that a file's states are kept in."""
+        return group_measures(self.measures)
 
     @property
     def subject(self) -> Subject:
@@ -87,7 +99,7 @@ def gate_datasets(config: PipelineConfig, contracts: Mapping[str, DataContract])
             expectations[name],
             compile_checks(contract, expectations[name]),
             parents[name],
-            _keys_asked_of(name, expectations, parents),
+            _keys_asked_of(name, contracts, expectations, parents),
             profile_of(contract, expectations[name]),
         )
         for name, contract in contracts.items()
@@ -99,7 +111,8 @@ def profile_of(contract: DataContract, expectations: Expectations) -> ColumnProf
     leaves = [path for field in contract.landing_schema for path in _leaves((field.name,), field.type)]
     chosen = leaves[:PROFILED_COLUMNS] if isinstance(contract.shape, Record) else []
     return ColumnProfileMeasure(
-        tuple((path, any(path[: i + 1] in expectations.classified for i in range(len(path)))) for path in chosen)
+        tuple((path, any(path[: i + 1] in expectations.classified for i in range(len(path)))) for path in chosen),
+        sample_rows=PROFILED_ROWS,
     )
 
 
@@ -130,12 +143,16 @@ def _parent_of(
 
 
 def _keys_asked_of(
-    name: str, expectations: Mapping[str, Expectations], parents: Mapping[str, Mapping[str, str | None]]
+    name: str,
+    contracts: Mapping[str, DataContract],
+    expectations: Mapping[str, Expectations],
+    parents: Mapping[str, Mapping[str, str | None]],
 ) -> tuple[KeyRuns, ...]:
-    found = {
-        KeyRuns(one.parent_columns)
+    asked = [
+        parent_columns(one, contracts[name])
         for child, known in expectations.items()
         for one in known.relationships
         if parents[child][one.id] == name
-    }
+    ]
+    found = {KeyRuns(columns) for columns in asked if columns is not None}
     return tuple(sorted(found, key=lambda key: key.id))

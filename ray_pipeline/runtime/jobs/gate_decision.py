@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ray_pipeline.gate.entries import Decision, Series, VerdictSummary
+from ray_pipeline.errors import FileCorruptError
+from ray_pipeline.gate.entries import Decision, GateState, Series, VerdictSummary
 from ray_pipeline.gate.ledger import GateLedger
 from ray_pipeline.gate.plan import Action, DayPlan, plan_day
 from ray_pipeline.gate.release import QuarantineRelease, plan_release
@@ -21,6 +22,7 @@ from ray_pipeline.sla.result import (
     ColumnProfile,
     DatasetResult,
     DayResult,
+    Disposition,
     GateReport,
     OffsetRange,
     Verdict,
@@ -37,6 +39,7 @@ from .day_views import (
 from .gate_sql import sql_values
 from .gate_state import FileUnreadableError, Known, States
 from .key_findings import Recheck, find_keys, rechecker
+from .released_keys import without_repeats
 from .reporting import result_key, write_result
 
 if TYPE_CHECKING:
@@ -64,8 +67,12 @@ def propose(
     states: States,
     at: datetime,
     must_rewrite: Callable[[DataFile], bool] = lambda _: False,
+    damaged: Mapping[str, str] | None = None,
 ) -> Proposal:
-    """Judge every day with new or held rows, and plan what becomes of them."""
+    """Judge every day with new or held rows, and plan what becomes of them.
+
+    ``damaged``: files that were measured once and cannot be read any more, and why.
+    """
     one = known[name]
     plan = one.dataset.plan
     groups = states.groups(one)
@@ -78,6 +85,7 @@ def propose(
     outcomes: dict[str, DayOutcome] = {}
     for day in days:
         parts, unreadable = readable_states(one, states, day, groups)
+        unreadable |= {key: why for key, why in (damaged or {}).items() if key in {f.key for f in one.landed_of(day)}}
         outcome = judge_day(
             one,
             day,
@@ -110,12 +118,14 @@ def propose(
             outcome.flagged,
             outcome.day in released,
             must_rewrite=must_rewrite,
+            unreadable=outcome.unreadable,
         )
         for outcome in outcomes.values()
     )
-    releases = _releases(known, name, states)
+    releases, problems = _releases(known, name, states, plans)
+    found = _result(one, list(outcomes.values()), plans, releases, checks, _profile(one, states))
     return Proposal(
-        _result(one, list(outcomes.values()), plans, releases, checks, _profile(one, states), history),
+        replace(found, problems=problems),
         plans,
         releases,
         new_published,
@@ -165,15 +175,23 @@ def summary_of(result: DatasetResult) -> VerdictSummary:
     )
 
 
-def _releases(known: Mapping[str, Known], name: str, states: States) -> tuple[QuarantineRelease, ...]:
+def _releases(
+    known: Mapping[str, Known], name: str, states: States, plans: Sequence[DayPlan]
+) -> tuple[tuple[QuarantineRelease, ...], tuple[str, ...]]:
+    """Return what to do about each pending release, and why some have to wait: a file cannot be read."""
     one = known[name]
     if not one.state.pending_quarantine:
-        return ()
+        return (), ()
     recheck: Recheck = rechecker(known, name, states)
-    return tuple(
-        plan_release(one.store, one.pipeline, one.dataset.topic, one.state, release, one.dataset.contract, recheck)
-        for release in one.state.pending_quarantine
-    )
+    topic, contract = one.dataset.topic, one.dataset.contract
+    found: list[QuarantineRelease] = []
+    problems: list[str] = []
+    for release in one.state.pending_quarantine:
+        try:
+            found.append(plan_release(one.store, one.pipeline, topic, one.state, release, contract, recheck, found))
+        except (FileCorruptError, FileUnreadableError) as error:
+            problems.append(f"the release of entry {release.n} waits: {error}; restore the file from a copy")
+    return without_repeats(one, states, plans, found), tuple(problems)
 
 
 def _result(
@@ -183,7 +201,6 @@ def _result(
     releases: Sequence[QuarantineRelease],
     checks: tuple[CheckResult, ...],
     profile: tuple[ColumnProfile, ...],
-    history: Mapping[str, Series],
 ) -> DatasetResult:
     """Return what the report says: what is found, and what the books say once the proposal is decided."""
     dataset, state = known.dataset, known.state
@@ -198,9 +215,12 @@ def _result(
             held=plan.held,
             reasons=plan.reasons,
             complete=outcome.view.complete,
-            checks=tuple(_with_history(result, history) for result in outcome.results),
+            checks=tuple(
+                _with_history(_waived(result, plan, state), state.history if i == 0 else {})
+                for result in outcome.results
+            ),
         )
-        for outcome, plan in zip(outcomes, plans, strict=True)
+        for i, (outcome, plan) in enumerate(zip(outcomes, plans, strict=True))
     )
     new = sum(plan.new for plan in plans)
     released = sum(release.released for release in releases)
@@ -212,7 +232,7 @@ def _result(
         contract_file=dataset.contract.file,
         support=dataset.expectations.support,
         days=days,
-        checks=tuple(_with_history(result, history) for result in checks),
+        checks=tuple(_with_history(result, state.history) for result in checks),
         not_judged=dataset.plan.not_judged,
         profile=profile,
         offsets=tuple(OffsetRange(span.log.partition, span.start, span.end) for span in known.ranges()),
@@ -224,6 +244,17 @@ def _result(
         files_added=sum(file.action is Action.AS_IS for file in files),
         files_rewritten=sum(file.action is Action.REWRITE for file in files) + sum(bool(r.files) for r in releases),
     )
+
+
+def _waived(result: CheckResult, plan: DayPlan, state: GateState) -> CheckResult:
+    """Say who let a day through whose check broke; a check on rows sets them aside all the same."""
+    release = next((one for one in state.pending_held if one.day == plan.day), None)
+    held_back = plan.disposition in (Disposition.HELD, Disposition.PENDING)
+    sets_aside = result.scope == "row" and result.breach == "quarantine" and result.verdict is Verdict.FAILED
+    if release is None or held_back or sets_aside or result.verdict is Verdict.PASSED:
+        return result
+    told = f"{release.allowed_by}: {release.reason}"
+    return replace(result, waived=told, detail=f"{result.detail} Let through all the same by {told}".strip())
 
 
 def _with_history(result: CheckResult, history: Mapping[str, Series]) -> CheckResult:

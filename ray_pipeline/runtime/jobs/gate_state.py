@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from ray_pipeline.errors import RayPipelineError
@@ -15,6 +18,7 @@ from ray_pipeline.lake.entries import Data, DataFile
 from ray_pipeline.lake.history import read_history
 from ray_pipeline.lake.keys import LogId
 from ray_pipeline.lake.ports import ObjectStore
+from ray_pipeline.lake.read_ahead import read_ahead
 
 from .gate_dataset import GateDataset
 from .landed import Landed, LandedFile, Position, microseconds, read_landed
@@ -22,8 +26,12 @@ from .measure_pass import REFUSED, Subject, measure_task
 from .measuring import Task
 from .shelf import Group, StateShelf, group_measures, parse
 
-CACHE_BYTES = 512 << 20
-"""States that are kept in memory during a run; keys of more files than fit are read again where they are needed."""
+Content = bytes | mmap.mmap | None
+"""An object of the shelf, a view on it, or nothing."""
+CACHE_BYTES = 256 << 20
+"""Small states that are kept in memory during a run."""
+SMALL_BYTES = 64 << 10
+"""Keys of more bytes are kept in a temporary file and looked at there."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Known:
     landed: Landed
     """What came since the last decision."""
 
-    @property
+    @cached_property
     def new(self) -> Mapping[str, tuple[LandedFile, ...]]:
         """Day → its new files, in the order of the logs."""
         days: dict[str, list[LandedFile]] = {}
@@ -118,6 +126,9 @@ class States:
 
     def __init__(self, store: ObjectStore, pipeline: str) -> None:
         self._store, self._pipeline = store, pipeline
+        self._local = None if "://" in store.url else store.url
+        """The store's folder, where it is one."""
+        self._mapped: dict[str, dict[str, Any]] = {}
         self._cache: OrderedDict[str, tuple[int, dict[str, Any]]] = OrderedDict()
         self._held = 0
 
@@ -125,19 +136,48 @@ class States:
         """Return the partials of one group of measures; raise what reading the file raises."""
         shelf = StateShelf(self._store, self._pipeline, known.dataset.name)
         key = shelf.key(file, group)
+        if key in self._mapped:
+            return self._mapped[key]
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key][1]
-        content = self._store.get(key)
-        found = parse(content, group)
+        return self._take(known, file, group, key, self._read(key, group))
+
+    def prefetch(self, known: Known, files: Iterable[DataFile], group: Group) -> None:
+        """Read the keys of many files, several at a time: on S3 a merge would else wait for each."""
+        shelf = StateShelf(self._store, self._pipeline, known.dataset.name)
+        wanted = {shelf.key(file, group): file for file in files}
+        absent = [key for key in wanted if key not in self._mapped and key not in self._cache]
+        if self._local is not None:
+            return  # a map costs no waiting
+        for key, content in read_ahead(self._store, absent):
+            if content is not None:
+                self._take(known, wanted[key], group, key, content)
+
+    def _take(self, known: Known, file: DataFile, group: Group, key: str, content: Content) -> dict[str, Any]:
+        found = self._parse(content, group)
         if found is None:
             self._measure(known, file, group)
-            content = self._store.get(key)
-            found = parse(content, group)
+            content = self._read(key, group)
+            found = self._parse(content, group)
             if found is None:
                 raise StateUnreadableError(key)
-        self._keep(key, len(content or b""), found)
+        size = len(content or b"")
+        if group.is_keys and size > SMALL_BYTES:
+            self._mapped[key] = found
+        else:
+            self._keep(key, size, found)
         return found
+
+    def _read(self, key: str, group: Group) -> Content:
+        """Return the object; of keys in a folder a view on the file, which is as good as its bytes and takes none."""
+        if self._local is None or not group.is_keys:
+            return self._store.get(key)
+        try:
+            with Path(self._store.uri(key)).open("rb") as file:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (FileNotFoundError, ValueError):  # absent, or empty
+            return None
 
     def refused(self, known: Known, one: LandedFile) -> dict[str, Any]:
         """Return the partials of a file of refused records."""
@@ -157,12 +197,23 @@ class States:
 
     def groups(self, known: Known) -> tuple[Group, ...]:
         """Return the objects that the states of the dataset's files are in."""
-        return group_measures(known.dataset.measures)
+        return known.dataset.groups
+
+    def _parse(self, content: Content, group: Group) -> dict[str, Any] | None:
+        """Return the partials; those of many keys as views on a file, which the system may drop from memory.
+
+        A merge looks into them many times, and keys of all files together may be more than memory holds.
+        """
+        if content is None or isinstance(content, mmap.mmap) or not (group.is_keys and len(content) > SMALL_BYTES):
+            return parse(content, group)
+        with tempfile.TemporaryFile(prefix="ray-pipeline-keys-") as spool:
+            spool.write(content)
+            spool.flush()
+            return parse(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ), group)
 
     def _measure(self, known: Known, file: DataFile, group: Group) -> None:
-        only_keys = group.name.startswith("k-")
         # A file that the gate wrote itself was never committed by ingest: only its keys are ever asked for.
-        committed_at = 0 if only_keys else known.committed[file.key]
+        committed_at = 0 if group.is_keys else known.committed[file.key]
         subject = Subject(known.dataset.topic, known.dataset.schema, group.measures)
         task = Task(known.dataset.name, file, committed_at)
         reason = measure_task(self._pipeline, self._store, subject, task)
@@ -204,7 +255,7 @@ def tasks_of(known: Known, store: ObjectStore, days: Iterable[str]) -> list[Task
     tasks = [Task(name, one.file, one.committed_at) for one in known.landed.files]
     tasks += [Task(name, one.file, one.committed_at, bad=True) for one in known.landed.bad_files]
     shelf = StateShelf(store, known.pipeline, name)
-    groups = group_measures(known.dataset.measures)
+    groups = known.dataset.groups
     for day in days:
         if day in known.state.days:
             for fate in known.manifests[day].files:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ray_pipeline.contracts.expectations import Column
+from ray_pipeline.contracts.odcs_relationships import parent_columns
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.safe_parquet import open_verified
@@ -18,6 +19,7 @@ from ray_pipeline.sla.checks.relationship import HasParent
 from ray_pipeline.sla.checks.uniqueness import Uniqueness
 from ray_pipeline.sla.flagged import FlaggedRows
 from ray_pipeline.sla.keys.duplicates import find_duplicates
+from ray_pipeline.sla.keys.hashing import comparison_problem
 from ray_pipeline.sla.keys.key_files import KeyFile
 from ray_pipeline.sla.keys.key_runs import KeyRun, KeyRuns
 from ray_pipeline.sla.keys.orphans import find_orphans
@@ -87,8 +89,13 @@ def _find(
                     raise
                 problems[day] = str(error)  # the file's day is held for it anyway
                 continue
-            candidates.append(_key_file(one, states, measure, day, file))
-    found = _judge_keys(known, one, states, check, candidates, None)
+            candidates.append(file_keys(one, states, measure, day, file))
+    try:
+        found = _judge_keys(known, one, states, check, candidates, None)
+    except RayPipelineError as error:  # another file that had to be looked into: a parent's, or one in the table
+        if error.retryable:
+            raise
+        found = {day: KeyFinding(0, 0, problem=str(error)) for day in days}
     for day in days:
         found.setdefault(day, KeyFinding(0, 0))
     return found | {day: KeyFinding(0, 0, problem=problem) for day, problem in problems.items()}
@@ -113,15 +120,13 @@ def _judge_keys(
     def read_keys(key: str, day: str, positions: Array) -> pa.Table:  # noqa: ARG001  the interface's
         if rows is not None and key not in files:
             return rows.select(sorted({path[0] for path in measure.key})).take(pa.array(positions))
-        return _rows_at(one, files[key], measure.key, positions)
+        return rows_at(one, files[key], measure.key, positions)
 
     scope = check.within if isinstance(check, Uniqueness) else "dataset"
     wanted = {file.day for file in candidates}
-    published = [
-        _key_file(one, states, measure, day, file)
-        for day, file in one.in_table()
-        if scope == "dataset" or day in wanted
-    ]
+    before = [(day, file) for day, file in one.in_table() if scope == "dataset" or day in wanted]
+    states.prefetch(one, (file for _, file in before), _group(states, one, measure))
+    published = [file_keys(one, states, measure, day, file) for day, file in before]
     return find_duplicates(candidates, published, measure.key, read_keys, scope=scope)
 
 
@@ -137,8 +142,17 @@ def _orphans(
             for file in candidates
         }
     parent = known[name]
-    measure = KeyRuns(check.relationship.parent_columns)
-    files = [_key_file(parent, states, measure, day, file) for day, file in parent.all_landed()]
+    columns = parent_columns(check.relationship, parent.dataset.contract)
+    if columns is None:
+        problem = f"the contract of {name} has no such columns; correct the relationship"
+        return {file.day: KeyFinding(0, 0, problem=problem) for file in candidates}
+    never = comparison_problem(one.dataset.schema, check.relationship.columns, parent.dataset.schema, columns)
+    if never is not None:
+        told = f"the relationship cannot be judged: {never}"
+        return {file.day: KeyFinding(0, 0, problem=told) for file in candidates}
+    measure = KeyRuns(columns)
+    states.prefetch(parent, (file for _, file in parent.all_landed()), _group(states, parent, measure))
+    files = [file_keys(parent, states, measure, day, file) for day, file in parent.all_landed()]
     return find_orphans(
         candidates, files, parent=name, judged_until=_judged_until(parent, parent.dataset.expectations.lateness)
     )
@@ -160,7 +174,7 @@ def _group(states: States, one: Known, measure: KeyRuns) -> Group:
     return next(group for group in states.groups(one) if group.measures[0].id == measure.id)
 
 
-def _key_file(one: Known, states: States, measure: KeyRuns, day: str, file: DataFile) -> KeyFile:
+def file_keys(one: Known, states: States, measure: KeyRuns, day: str, file: DataFile) -> KeyFile:
     group = _group(states, one, measure)
 
     def load() -> KeyRun:
@@ -178,7 +192,7 @@ def _keys_of_rows(check: DayCheck, batches: Iterable[pa.Table], one: Known, day:
     return KeyFile(f"quarantined rows of {day}", day, one.dataset.topic, run.keys, lambda: run)
 
 
-def _rows_at(one: Known, file: DataFile, key: tuple[Column, ...], positions: Array) -> pa.Table:
+def rows_at(one: Known, file: DataFile, key: tuple[Column, ...], positions: Array) -> pa.Table:
     """Return the key's columns of some rows of a file."""
     names = sorted({path[0] for path in key})
     parquet = open_verified(one.store.get(file.key), file)

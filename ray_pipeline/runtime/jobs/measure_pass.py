@@ -16,6 +16,7 @@ import pyarrow as pa
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.lake.bad_records import BAD_SCHEMA
 from ray_pipeline.runtime.jobs.measuring import Task, measure_file
+from ray_pipeline.runtime.jobs.on_ray import Job, on_ray
 from ray_pipeline.runtime.jobs.shelf import StateShelf, group_measures
 from ray_pipeline.sla.measure import Measure
 from ray_pipeline.sla.measures.publication_days import PublicationDays
@@ -61,6 +62,10 @@ class Progress:
     rows: int
 
 
+Work = Callable[[str, "ObjectStore", Subject, Task], Any]
+"""What is done with one file: ``work(pipeline, store, subject, task)`` returns what JSON can hold."""
+
+
 def measure_all(
     config: PipelineConfig,
     store: ObjectStore,
@@ -72,21 +77,45 @@ def measure_all(
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Unreadable]:
     """Measure every file and put its states on the shelf; return those that could not be read."""
+    results = run_pass(
+        config,
+        store,
+        subjects,
+        tasks,
+        measure_task,
+        local_bytes=local_bytes,
+        ray_address=ray_address,
+        on_progress=on_progress,
+    )
+    return [Unreadable(task.dataset, task.file.key, reason) for task, reason in results if reason is not None]
+
+
+def run_pass(
+    config: PipelineConfig,
+    store: ObjectStore,
+    subjects: Mapping[str, Subject],
+    tasks: Sequence[Task],
+    work: Work,
+    *,
+    local_bytes: int = LOCAL_BYTES,
+    ray_address: str | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[tuple[Task, Any]]:
+    """Do the work once for each file, here or as one Ray Data job; return each task with what came of it."""
     if not tasks:
         return []
     if sum(task.file.bytes for task in tasks) <= local_bytes:
-        results = _here(config.pipeline, store, subjects, tasks)
+        results = _here(config.pipeline, store, subjects, tasks, work)
     else:
-        results = _on_ray(config, subjects, tasks, ray_address)
-    unreadable: list[Unreadable] = []
+        results = _on_ray(config, subjects, tasks, work, ray_address)
+    found = []
     rows = 0
-    for done, (task, reason) in enumerate(results, start=1):
+    for task, result in results:
+        found.append((task, result))
         rows += task.file.rows
-        if reason is not None:
-            unreadable.append(Unreadable(task.dataset, task.file.key, reason))
         if on_progress is not None:
-            on_progress(Progress(done, len(tasks), rows))
-    return unreadable
+            on_progress(Progress(len(found), len(tasks), rows))
+    return found
 
 
 def measure_task(pipeline: str, store: ObjectStore, subject: Subject, task: Task) -> str | None:
@@ -105,53 +134,34 @@ def measure_task(pipeline: str, store: ObjectStore, subject: Subject, task: Task
 
 
 def _here(
-    pipeline: str, store: ObjectStore, subjects: Mapping[str, Subject], tasks: Sequence[Task]
-) -> Iterator[tuple[Task, str | None]]:
+    pipeline: str, store: ObjectStore, subjects: Mapping[str, Subject], tasks: Sequence[Task], work: Work
+) -> Iterator[tuple[Task, Any]]:
     for task in tasks:
-        yield task, measure_task(pipeline, store, subjects[task.dataset], task)
+        yield task, work(pipeline, store, subjects[task.dataset], task)
 
 
 def _on_ray(
-    config: PipelineConfig, subjects: Mapping[str, Subject], tasks: Sequence[Task], address: str | None
-) -> Iterator[tuple[Task, str | None]]:
+    config: PipelineConfig, subjects: Mapping[str, Subject], tasks: Sequence[Task], work: Work, address: str | None
+) -> Iterator[tuple[Task, Any]]:
     """One Ray Data pass: a row of the dataset is a share of the files."""
-    import ray
-
-    from ray_pipeline.runtime.ray_data import quiet_ray_data
-    from ray_pipeline.runtime.ray_session import ray_session
-
-    with ray_session(address):
-        data = quiet_ray_data()
-        shares = shares_of([task.file.bytes for task in tasks], TASK_BYTES)
-        # By reference, so that it lies in the object store's memory only: a configuration may hold a password, and
-        # Ray keeps what a function captures in its control store.
-        told = ray.put((config, dict(subjects), list(tasks)))
-        rows = data.from_items([{"share": share} for share in shares], override_num_blocks=len(shares))
-        measured = rows.flat_map(_Measurer(told), num_cpus=1)
-        for row in measured.iter_rows():
-            yield tasks[row["task"]], json.loads(row["reason"])
+    shares = shares_of([task.file.bytes for task in tasks], TASK_BYTES)
+    told = (config, dict(subjects), list(tasks), work)
+    for number, (result,) in on_ray(shares, _prepare, told, address):
+        yield tasks[number], json.loads(result)
 
 
-@dataclass(frozen=True, slots=True)
-class _Measurer:
-    """What each task of the pass runs."""
+def _prepare(told: tuple[PipelineConfig, dict[str, Subject], list[Task], Work]) -> Job:
+    """Open the store once for a share of the files."""
+    from ray_pipeline.runtime.wiring import open_lake
 
-    told: Any
-    """Reference to (configuration, subjects, tasks)."""
+    config, subjects, tasks, work = told
+    store = open_lake(config)
 
-    def __call__(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-        import ray
+    def job(number: int) -> list[bytes]:
+        task = tasks[number]
+        return [json.dumps(work(config.pipeline, store, subjects[task.dataset], task)).encode()]
 
-        from ray_pipeline.runtime.wiring import open_lake
-
-        config, subjects, tasks = ray.get(self.told)
-        store = open_lake(config)
-        found = []
-        for number in row["share"]:
-            task = tasks[int(number)]
-            reason = measure_task(config.pipeline, store, subjects[task.dataset], task)
-            found.append({"task": int(number), "reason": json.dumps(reason)})
-        return found
+    return job
 
 
 def shares_of(sizes: Sequence[int], share: int) -> list[list[int]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +15,10 @@ from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.lake.safe_parquet import open_verified, read_batches
 from ray_pipeline.lake.schema_union import conform, fits
+from ray_pipeline.sla.flagged import FlaggedRows
 from ray_pipeline.sla.measure import Measure, Where
+from ray_pipeline.sla.measures.profile import ColumnProfileMeasure
+from ray_pipeline.sla.sql.errors import RowPredicateError
 from ray_pipeline.sla.sql.row_predicate import RowPredicate, evaluate_together
 
 BATCH_ROWS = 131_072
@@ -40,9 +44,14 @@ def measure_file(
     Raises ``FileCorruptError`` where the file is not the one that was committed, or has another type in a column.
     """
     parquet = open_verified(store.get(task.file.key), task.file)
-    return measure_batches(
-        batches_of(parquet, task.file.key, _needed(measures), schema), measures, topic, task.committed_at
-    )
+    key, at = task.file.key, task.committed_at
+    looks = [measure for measure in measures if isinstance(measure, ColumnProfileMeasure)]
+    others = [measure for measure in measures if not isinstance(measure, ColumnProfileMeasure)]
+    found = measure_batches(batches_of(parquet, key, _needed(others), schema), others, topic, at)
+    for look in looks:  # all columns, and a few rows: most files have columns that no check reads
+        first = islice(batches_of(parquet, key, _needed([look]), schema, rows=look.sample_rows), 1)
+        found |= measure_batches(first, [look], topic, at)
+    return found
 
 
 def measure_batches(
@@ -59,13 +68,15 @@ def measure_batches(
             found[measure.id] = found[measure.id].merge(measure.of(batch, where))
         if predicates:
             for name, partial in evaluate_together(predicates, batch, where).items():
+                if isinstance(partial, RowPredicateError):
+                    partial = FlaggedRows(batch.num_rows, problem=partial.sentence)
                 found[name] = found[name].merge(partial)
         first_row += batch.num_rows
     return found
 
 
 def batches_of(
-    parquet: pq.ParquetFile, key: str, columns: Sequence[str] | None, schema: pa.Schema
+    parquet: pq.ParquetFile, key: str, columns: Sequence[str] | None, schema: pa.Schema, *, rows: int = BATCH_ROWS
 ) -> Iterator[pa.Table]:
     """Yield the rows with exactly these columns of ``schema``: null where the file, of an older contract, has none."""
     there = parquet.schema_arrow
@@ -78,20 +89,13 @@ def batches_of(
                 key, f"column {name!r} is {there.field(name).type} in it, and {schema.field(name).type} by the contract"
             )
     if not known:  # a file of rows, none of whose columns is asked for
-        for start in range(0, parquet.metadata.num_rows, BATCH_ROWS):
-            rows = min(BATCH_ROWS, parquet.metadata.num_rows - start)
-            yield pa.table([pa.nulls(rows, field.type) for field in wanted], schema=wanted)
+        for start in range(0, parquet.metadata.num_rows, rows):
+            count = min(rows, parquet.metadata.num_rows - start)
+            yield pa.table([pa.nulls(count, field.type) for field in wanted], schema=wanted)
         return
-    for batch in read_batches(parquet, key, known, rows=BATCH_ROWS):
+    for batch in read_batches(parquet, key, known, rows=rows):
         yield conform(batch, wanted)
 
 
 def _needed(measures: Iterable[Measure]) -> list[str]:
     return sorted({column for measure in measures for column in measure.columns} | {"_partition", "_offset"})
-
-
-def same(one: Mapping[str, Any], other: Mapping[str, Any], measures: Iterable[Measure]) -> list[str]:
-    """Return the ids of the measures whose partials differ, by the states that would be stored."""
-    from ray_pipeline.sla.state_codec import encode
-
-    return [m.id for m in measures if encode({"": one[m.id].state()}) != encode({"": other[m.id].state()})]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ray_pipeline.errors import RayPipelineError
+from ray_pipeline.errors import CatalogUnavailableError, RayPipelineError
 from ray_pipeline.gate.entries import Decision
 from ray_pipeline.gate.ledger import GateLedger
 from ray_pipeline.lake.entries import DataFile
@@ -34,8 +34,8 @@ PREFIX = "ray-pipeline"
 class Publisher:
     """Applies decisions to the tables of one pipeline; the catalog is opened at the first one."""
 
-    def __init__(self, config: PipelineConfig, store: ObjectStore, say: Callable[[str], None]) -> None:
-        self._config, self._store, self._say = config, store, say
+    def __init__(self, config: PipelineConfig, store: ObjectStore, effects: Callable[[str], None]) -> None:
+        self._config, self._store, self._effects = config, store, effects
         self._catalog: CuratedCatalog | None = None
 
     def project(
@@ -43,7 +43,13 @@ class Publisher:
     ) -> DatasetResult:
         """Apply whatever is decided and not in the table yet, and return the result with where the table is."""
         number = decision.n if decision is not None else None
-        return replace(result, decision=number, **self.catch_up(ledger, dataset))
+        return self.caught_up(ledger, dataset, replace(result, decision=number))
+
+    def caught_up(self, ledger: GateLedger, dataset: GateDataset, result: DatasetResult) -> DatasetResult:
+        """Apply outstanding decisions, and return the result with where the table is."""
+        found = self.catch_up(ledger, dataset)
+        problems = (*result.problems, *found.pop("problems", ()))
+        return replace(result, problems=problems, **found)
 
     def catch_up(self, ledger: GateLedger, dataset: GateDataset) -> dict[str, Any]:
         """Apply outstanding decisions; return ``table``, ``snapshot_id``, and ``problems`` where that failed."""
@@ -73,11 +79,28 @@ class Publisher:
             return {"problems": (f"{error}{waiting if rows else ''}",)}
         return {"table": info["metadata"], "snapshot_id": info["snapshot_id"]}
 
+    def refusal(self, dataset: GateDataset) -> str | None:
+        """Say why the table cannot take rows of today's contract; None where it can, or where nobody can say now.
+
+        Asked before anything is decided: a decision that can never be published would stand in the way for ever. A
+        catalog that does not answer is no reason to decide nothing: the next gate publishes.
+        """
+        try:
+            table = self._open(dataset.name)
+            return None if table is None else table.refuses(dataset.schema)
+        except CatalogUnavailableError:
+            return None
+
     def must_rewrite(self, dataset: GateDataset) -> Callable[[DataFile], bool]:
         """Return what says of a landed file that the table cannot take it as it is."""
         from ray_pipeline.connectors.iceberg.files import addable
 
-        column = dataset.contract.event_time or "_timestamp"
+        column: str | None = dataset.contract.event_time or "_timestamp"
+        try:
+            table = self._open(dataset.name)
+            column = column if table is None else table.partition_column
+        except CatalogUnavailableError:  # then the table that will be made, or that is as the contract says
+            pass
 
         def must(file: DataFile) -> bool:
             metadata = open_verified(self._store.get(file.key), file).metadata
@@ -89,7 +112,7 @@ class Publisher:
         if self._catalog is None:
             from ray_pipeline.connectors.iceberg.catalog import open_catalog
 
-            self._catalog = open_catalog(self._config)
+            self._catalog = open_catalog(self._config, effects=self._effects)
         return self._catalog.table(name)
 
     def _make(self, dataset: GateDataset) -> CuratedTable:

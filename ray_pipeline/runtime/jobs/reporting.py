@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ray_pipeline import __version__
 from ray_pipeline.errors import FileCorruptError, RayPipelineError
@@ -17,7 +18,9 @@ from .gate_dataset import GateDataset
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
+    from ray_pipeline.report.index import RunSummary
 
+R = TypeVar("R", bound=GateReport)
 RESULTS, PAGE = "run_results.json", "report.html"
 SHOWN_RUNS = 200
 """Runs on the index page."""
@@ -53,9 +56,9 @@ def keep_report(
     store: ObjectStore,
     config: PipelineConfig,
     compiled: Mapping[str, GateDataset],
-    report: GateReport,
+    report: R,
     say: Callable[[str], None],
-) -> GateReport:
+) -> R:
     """Write the results, the page and the index, and return the report with where they are.
 
     They are projections: a store that cannot take them now is said, and changes nothing of what was decided.
@@ -69,31 +72,44 @@ def keep_report(
     try:
         store.put(results, to_bytes(report))
         store.put(page, render(report, contract_texts=texts).encode())
-        write_index(store, config.pipeline)
+        write_index(store, report, page)
     except RayPipelineError as error:
         say(f"the report could not be written ({error}); what was decided stands, the next gate writes its own")
         return replace(report, results_uri=None, report_uri=None)
     return report
 
 
-def write_index(store: ObjectStore, pipeline: str) -> None:
-    """Write the page that lists the newest runs, from their results."""
-    from ray_pipeline.report.index import render_index, summarize
-    from ray_pipeline.report.results import from_bytes
+def write_index(store: ObjectStore, report: GateReport, page: str) -> None:
+    """Write the page that lists the newest runs. Their summaries lie beside it in one object, so that no run lists all.
 
-    folder = index_key(pipeline).rpartition("/")[0]
-    keys = [key for key in store.list(folder) if key.endswith(f"/{RESULTS}")]
-    runs = []
-    for key in keys:
-        data = store.get(key)
-        if data is None:
-            continue
-        try:
-            report = from_bytes(data)
-        except ValueError:
-            continue
-        runs.append(
-            (report.started_at, summarize(report, f"{key.removeprefix(f'{folder}/').rpartition('/')[0]}/{PAGE}"))
-        )
-    newest = [run for _, run in sorted(runs, key=lambda pair: pair[0], reverse=True)]
-    store.put(index_key(pipeline), render_index(newest[:SHOWN_RUNS]).encode())
+    Two gates that end in the same moment may leave one of them out of the list; its own page is there all the same.
+    """
+    from ray_pipeline.report.index import render_index, summarize
+
+    where = index_key(report.pipeline)
+    folder, listed = where.rpartition("/")[0], f"{where.removesuffix('.html')}.json"
+    mine = {"started_at": report.started_at, **asdict(summarize(report, page.removeprefix(f"{folder}/")))}
+    runs = [run for run in _listed(store.get(listed)) if run.get("run_id") != report.run_id]
+    runs = sorted([*runs, mine], key=lambda run: str(run.get("started_at")), reverse=True)[:SHOWN_RUNS]
+    store.put(listed, json.dumps(runs).encode())
+    found = (_summary(run) for run in runs)
+    store.put(where, render_index([run for run in found if run is not None]).encode())
+
+
+def _listed(data: bytes | None) -> list[dict[str, Any]]:
+    try:
+        runs = json.loads(data or b"[]")
+    except ValueError:
+        return []
+    return [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
+
+
+def _summary(run: Mapping[str, Any]) -> RunSummary | None:
+    """Return one run of the list; None for one that another version wrote, or that is damaged."""
+    from ray_pipeline.report.index import DatasetSummary, RunSummary
+
+    said = {name: value for name, value in run.items() if name not in ("started_at", "datasets")}
+    try:
+        return RunSummary(**said, datasets=tuple(DatasetSummary(**one) for one in run["datasets"]))
+    except (KeyError, TypeError):
+        return None

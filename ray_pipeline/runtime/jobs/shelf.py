@@ -7,9 +7,10 @@ ids are in its name). One that is absent, or that cannot be read, is measured ag
 from __future__ import annotations
 
 import hashlib
+import mmap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.keys import quote
@@ -25,6 +26,11 @@ class Group:
 
     name: str
     measures: tuple[Measure, ...]
+
+    @property
+    def is_keys(self) -> bool:
+        """Whether it holds the keys of the rows."""
+        return isinstance(self.measures[0], KeyRuns)
 
 
 def group_measures(measures: Iterable[Measure]) -> tuple[Group, ...]:
@@ -62,12 +68,12 @@ class StateShelf:
         return all(self.get(file, group) is not None for group in groups)
 
 
-def parse(content: bytes | None, group: Group) -> dict[str, Any] | None:
+def parse(content: bytes | mmap.mmap | None, group: Group) -> dict[str, Any] | None:
     """Return the partials in an object; None where it is absent or not to be read."""
     if content is None:
         return None
     try:
-        states = decode(content)
+        states = decode(cast(bytes, content))  # of a view on a file it needs no more
         return {measure.id: measure.load(states[measure.id]) for measure in group.measures}
     except (ValueError, KeyError, TypeError):
         return None

@@ -38,6 +38,8 @@ def judge_flagged(promise: Promise, view: DayView, found: FlaggedRows | None, wo
     """Judge what a rule on rows saw; ``words`` say what the flagged rows are or do."""
     if found is None:
         return promise.missing(view)
+    if found.problem is not None:
+        return promise.unknown(view, found.problem)
     return judge_rows(promise, view, Rows(found.rows, found.flagged, found.examples), words)
 
 
@@ -52,7 +54,7 @@ def judge_rows(promise: Promise, view: DayView, rows: Rows, words: str) -> Check
     moves = Moves.BOTH if promise.unit == "percent" else Moves.UP
     verdict = judge(promise.targets, value, complete=view.complete, moves=moves)
     detail = f"{rows.flagged:,} of {plural(rows.looked_at, 'row')} {words}{so_far(view)}."
-    if verdict is Verdict.FAILED:
+    if verdict is Verdict.FAILED and view.decided:
         detail += _what_follows(promise)
     return promise.result(view, verdict, value=value, detail=detail, rows=rows.flagged, examples=rows.examples)
 

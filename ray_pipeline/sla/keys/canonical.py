@@ -88,7 +88,7 @@ def kind_of(kind: pa.DataType) -> str | None:
 
 def canonical(values: pa.Array) -> Canonical:
     """Return the values in their one form; raise ``ValueError`` for a type that cannot be a key."""
-    values = _plain(values)
+    values = plain(values)
     kind = values.type
     match kind_of(kind):
         case "text":
@@ -115,8 +115,8 @@ def canonical(values: pa.Array) -> Canonical:
     raise ValueError(f"a column of type {kind} cannot be part of a key")
 
 
-def _plain(values: pa.Array) -> pa.Array:
-    """Undo what only says how values are stored."""
+def plain(values: pa.Array) -> pa.Array:
+    """Return the values without what only says how they are stored: dictionaries, run ends, extension types."""
     while True:
         if isinstance(values, pa.ExtensionArray):
             values = values.storage

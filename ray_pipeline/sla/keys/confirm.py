@@ -12,14 +12,14 @@ import pyarrow.compute as pc
 from ray_pipeline.contracts.expectations import Column
 from ray_pipeline.sla.columns import as_array, values
 from ray_pipeline.sla.keys.canonical import Canonical, canonical
-from ray_pipeline.sla.keys.key_files import KeyFile, ReadKeys
+from ray_pipeline.sla.keys.key_files import KeyFile, ReadKeys, once
 from ray_pipeline.sla.measure import Array
 
 
-def repeats(
+def same_keys(
     group: Array, file: Array, row: Array, files: Sequence[KeyFile], key: Sequence[Column], read_keys: ReadKeys
 ) -> Array:
-    """Return, for each row, whether one before it in its group has the same key (bool).
+    """Return a number for each row (int64): the same for two rows exactly where they are of one group and one key.
 
     ``group`` ascends; ``file`` is an index into ``files``, ``row`` the number of the row within it. Each file is read
     once.
@@ -28,22 +28,15 @@ def repeats(
     like_previous = np.ones(len(group), bool)
     for column in keys:
         like_previous[1:] &= column.like_previous()
-    first = np.ones(len(group), bool)
-    first[1:] = group[1:] != group[:-1]
-    repeated = ~first
-    mixed = np.unique(group[~like_previous & ~first])
-    if len(mixed):  # two keys of one hash
-        for number in mixed:
-            _tell_apart(repeated, range(*np.searchsorted(group, (number, number + 1)).tolist()), keys)
-    return repeated
-
-
-def _tell_apart(repeated: Array, rows: range, keys: Sequence[_Values]) -> None:
-    seen = set()
-    for row in rows:
-        key = tuple(column.value(row) for column in keys)
-        repeated[row] = key in seen
-        seen.add(key)
+    like_previous[1:] |= group[1:] != group[:-1]
+    numbers = group.astype(np.int64)
+    fresh = int(group[-1]) + 1
+    for mixed in once(group[~like_previous]):  # two keys of one hash
+        seen: dict[tuple[tuple[int, int, bytes], ...], int] = {}
+        for at in range(*np.searchsorted(group, (mixed, mixed + 1)).tolist()):
+            numbers[at] = seen.setdefault(tuple(column.value(at) for column in keys), fresh + len(seen))
+        fresh += len(seen)
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def _read(
     order = np.lexsort((row, file))
     by_file = file[order]
     found: list[list[_Values]] = [[] for _ in key]
-    for index in np.unique(by_file):
+    for index in once(by_file):
         some = order[slice(*np.searchsorted(by_file, (index, index + 1)).tolist())]
         one = files[int(index)]
         table = read_keys(one.file, one.day, row[some])

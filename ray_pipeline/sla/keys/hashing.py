@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from ray_pipeline.contracts.expectations import Column
 from ray_pipeline.sla.columns import values
-from ray_pipeline.sla.keys.canonical import Canonical, Text, canonical, kind_of
+from ray_pipeline.sla.keys.canonical import Canonical, Text, canonical, kind_of, plain
 from ray_pipeline.sla.measure import Array
 
 SEGMENT = 256
@@ -60,9 +60,10 @@ def hash_rows(batch: pa.Table, columns: Sequence[Column]) -> tuple[Array, Array,
     start = 0
     for block in key.to_batches(max_chunksize=BLOCK):
         rows = slice(start, start + block.num_rows)
-        hi[rows], lo[rows] = _hash([canonical(column) for column in block.columns], block.num_rows)
-        for column in block.columns:
-            if column.null_count or pa.types.is_dictionary(column.type):
+        parts = [plain(column) for column in block.columns]
+        hi[rows], lo[rows] = _hash([canonical(column) for column in parts], block.num_rows)
+        for column in parts:
+            if column.null_count:
                 null[rows] |= column.is_null().to_numpy(zero_copy_only=False)
         start += block.num_rows
     if null.any():

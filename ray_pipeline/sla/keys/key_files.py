@@ -12,7 +12,6 @@ import pyarrow as pa
 from ray_pipeline.sla.check import KeyFinding
 from ray_pipeline.sla.flagged import EXAMPLES
 from ray_pipeline.sla.keys.key_runs import KeyRun, Run
-from ray_pipeline.sla.keys.packed import Packed
 from ray_pipeline.sla.measure import Array, RowRef
 
 RANGE_KEYS = 2_000_000
@@ -34,7 +33,7 @@ class KeyFile:
     keys: int
     """How many keys the run holds (``KeyRun.keys``): what the ranges are made from, without a load."""
     load: Callable[[], KeyRun]
-    """Called once per range, so it should be cheap to repeat: arrays mapped from a file, or kept by the caller."""
+    """Called once or twice per range, so it should be cheap to repeat: arrays mapped from a file, or kept somewhere."""
     excluded: Array | None = None
     """Row numbers, ascending, that do not count: they were quarantined, so nothing is a duplicate of them."""
 
@@ -54,12 +53,6 @@ class Slice:
         if name not in self.run.numbers:
             return np.full(len(places), absent)
         return self.run.numbers[name].take(places + self.at.start if isinstance(self.at, slice) else self.at[places])
-
-    def copy(self) -> Slice:
-        """Return the same without a hold on the rest of the run."""
-        numbers = {name: Packed(one.base, one.above[self.at].copy()) for name, one in self.run.numbers.items()}
-        hi, lo = self.hi.copy(), self.lo.copy()
-        return Slice(hi, lo, Run(hi, lo, numbers), slice(0, len(hi)))
 
     def __len__(self) -> int:
         return len(self.hi)
@@ -85,9 +78,15 @@ def cut(file: KeyFile, first: int, last: int) -> Slice:
     stop = int(np.searchsorted(run.hi, np.uint64(last), "right"))
     at: Array | slice = slice(start, stop)
     if file.excluded is not None and len(file.excluded):
-        kept = ~np.isin(run.numbers["row"].take(at), file.excluded) if stop > start else np.zeros(0, bool)
-        at = np.flatnonzero(kept) + start
+        at = np.flatnonzero(~_among(run.numbers["row"].take(at), file.excluded)) + start if stop > start else at
     return Slice(run.hi[at], run.lo[at], run, at)
+
+
+def _among(rows: Array, ascending: Array) -> Array:
+    at = np.searchsorted(ascending, rows)
+    at[at == len(ascending)] = 0
+    among: Array = ascending[at] == rows
+    return among
 
 
 def matches(hay: Array, needles: Array) -> Array:
@@ -105,6 +104,11 @@ def matches(hay: Array, needles: Array) -> Array:
     left = left[hit]
     counts = np.searchsorted(hay, needles[hit], "right") - left
     return np.repeat(left - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+
+
+def once(ascending: Array) -> Array:
+    """Return each value once. ``np.unique`` takes ten times as long, and does not see that they ascend."""
+    return np.concatenate([ascending[:1], ascending[1:][ascending[1:] != ascending[:-1]]])
 
 
 def in_order(files: Iterable[KeyFile]) -> list[KeyFile]:
@@ -129,16 +133,14 @@ class Findings:
         """Count rows that were looked at."""
         self._rows[file.day] += rows
 
-    def flag(self, file: KeyFile, part: Slice, places: Array) -> None:
-        """Note the rows at these places of the slice as breaking the rule."""
-        if len(places) == 0:
+    def flag(self, file: KeyFile, rows: Array, partitions: Array, offsets: Array) -> None:
+        """Note these rows as breaking the rule; a row that came from no partition (-1) is named by its number."""
+        if len(rows) == 0:
             return
-        positions = part.take(places, "row", 0)
-        self._positions[file.day].setdefault(file.file, []).append(positions)
-        partitions = part.take(places, "partition", -1)
-        offsets = part.take(places, "offset", 0) if "offset" in part.run.numbers else positions
-        lowest = np.lexsort((offsets, partitions))[:EXAMPLES]
-        named = [RowRef(file.source, int(partitions[i]), int(offsets[i])) for i in lowest]
+        self._positions[file.day].setdefault(file.file, []).append(rows)
+        numbers = np.where(partitions < 0, rows, offsets)
+        lowest = np.lexsort((numbers, partitions))[:EXAMPLES]
+        named = [RowRef(file.source, int(partitions[i]), int(numbers[i])) for i in lowest]
         self._examples[file.day] = sorted(self._examples[file.day] + named)[:EXAMPLES]
 
     def wait(self, file: KeyFile, rows: int) -> None:

@@ -6,12 +6,12 @@ taken for the parent itself: that one of 20 million rows meets a wrong one among
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
 from ray_pipeline.sla.check import KeyFinding
-from ray_pipeline.sla.keys.key_files import RANGE_KEYS, Findings, KeyFile, Slice, cut, in_order, matches, ranges
+from ray_pipeline.sla.keys.key_files import RANGE_KEYS, Findings, KeyFile, Slice, cut, in_order, matches, once, ranges
 from ray_pipeline.sla.keys.key_runs import NEVER, sort_order
 from ray_pipeline.sla.measure import Array
 
@@ -33,25 +33,17 @@ def find_orphans(
     """
     files, others = in_order(children), in_order(parents or ())
     findings = Findings(files)
+    if not files:
+        return {}
     if not others:
         for file in files:
             for first, last in ranges([file], range_keys):
                 findings.saw(file, len(cut(file, first, last)))
         return findings.by_day(f"nothing of {parent} is there to look rows up in")
     for first, last in ranges(files, range_keys):
-        parts = [cut(file, first, last).copy() for file in files]
-        lost = _lost(parts, (cut(file, first, last) for file in others))
-        for file, part in zip(files, parts, strict=True):
-            findings.saw(file, len(part))
-            places = _places(part, lost)
-            if len(places) == 0:
-                continue
-            if judged_until is None:
-                late = np.ones(len(places), bool)
-            else:
-                late = part.take(places, "time", NEVER) > judged_until
-            findings.wait(file, int(np.count_nonzero(late)))
-            findings.flag(file, part, places[~late])
+        lost = _lost(files, others, first, last, findings)
+        if len(lost.hi):
+            _judge(files, first, last, lost, judged_until, findings)
     return findings.by_day()
 
 
@@ -101,16 +93,40 @@ def _pairs(hay: Array, needles: Array, done: Array | None = None) -> Iterable[tu
         at = at + 1
 
 
-def _lost(children: Sequence[Slice], parents: Iterable[Slice]) -> _Wanted:
-    distinct = [_distinct(part.hi, part.lo) for part in children]
+def _lost(
+    children: Iterable[KeyFile], parents: Iterable[KeyFile], first: int, last: int, findings: Findings
+) -> _Wanted:
+    """Return the hashes of this range that children have and no parent has."""
+    distinct = []
+    for file in children:
+        part = cut(file, first, last)
+        findings.saw(file, len(part))
+        distinct.append(_distinct(part.hi, part.lo))
     hi = np.concatenate([part[0] for part in distinct])
     lo = np.concatenate([part[1] for part in distinct])
     order = sort_order(hi, lo, np.arange(len(hi)))
     wanted = _Wanted(*_distinct(hi[order], lo[order]))
-    for part in parents:
-        wanted.look_in(part)
+    for file in parents:
+        wanted.look_in(cut(file, first, last))
     wanted.shrink()
     return wanted
+
+
+def _judge(
+    children: Iterable[KeyFile], first: int, last: int, lost: _Wanted, judged_until: int | None, findings: Findings
+) -> None:
+    """Name the children's rows that have these hashes, or count them as pending."""
+    halves = once(lost.hi)
+    for file in children:
+        part = cut(file, first, last)
+        places = _places(part, lost, halves)
+        late = np.ones(len(places), bool)
+        if judged_until is not None:
+            late = part.take(places, "time", NEVER) > judged_until
+        findings.wait(file, int(np.count_nonzero(late)))
+        sure = places[~late]
+        numbers = part.take(sure, "row", 0), part.take(sure, "partition", -1), part.take(sure, "offset", 0)
+        findings.flag(file, *numbers)
 
 
 def _distinct(hi: Array, lo: Array) -> tuple[Array, Array]:
@@ -121,12 +137,11 @@ def _distinct(hi: Array, lo: Array) -> tuple[Array, Array]:
     return hi[new], lo[new]
 
 
-def _places(part: Slice, lost: _Wanted) -> Array:
-    """Return where the slice has a hash that was not found."""
-    halves = np.unique(lost.hi)
+def _places(part: Slice, lost: _Wanted, halves: Array) -> Array:
+    """Return where the slice has a hash that was not found; ``halves`` is each ``hi`` of these once."""
     places = matches(part.hi, halves)
     kept = np.zeros(len(places), bool)
-    if len(halves) == len(lost.hi):  # no two of them share a half
+    if len(halves) == len(lost.hi):  # no two of them share one
         kept[:] = part.lo[places] == lost.lo[np.searchsorted(lost.hi, part.hi[places])]
     else:
         pairs = set(zip(lost.hi.tolist(), lost.lo.tolist(), strict=True))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from ray_pipeline.contracts.expectations import Column
 from ray_pipeline.sla import stored
-from ray_pipeline.sla.columns import FURTHEST, as_array, as_numpy, measure_id, microseconds, values
+from ray_pipeline.sla.columns import FURTHEST, as_array, as_bytes, as_numpy, measure_id, microseconds, values
 from ray_pipeline.sla.measure import Array, State, Where
 
 MAX_GROUPS = 1_000
@@ -200,7 +200,7 @@ def _group(columns: list[pa.ChunkedArray], rows: int) -> tuple[list[Key], Array]
     codes = np.zeros(rows, np.int64)
     texts: list[tuple[str, ...]] = [()]
     for column in columns:
-        encoded = as_array(column).dictionary_encode("encode")
+        encoded = as_array(as_bytes(column)).dictionary_encode("encode")
         distinct = encoded.dictionary
         if len(distinct) > MAX_GROUPS:
             return None
@@ -223,7 +223,9 @@ def _written(value: Any, kind: pa.DataType) -> str:
     """Write a value so that equal ones are written alike whatever the file's type: int32 as int64, and so on."""
     if value is None:
         return "null"
-    family = "number" if pa.types.is_integer(kind) else "text" if isinstance(value, str) else type(value).__name__
+    if isinstance(value, bytes):
+        return f"text:{value.decode('latin-1')}"
+    family = "number" if pa.types.is_integer(kind) else type(value).__name__
     return f"{family}:{value}"
 
 

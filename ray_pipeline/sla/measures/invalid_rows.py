@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ray_pipeline.contracts.expectations import Column
 from ray_pipeline.sla import stored
-from ray_pipeline.sla.columns import as_array, as_numpy, as_scalar, as_type, measure_id, values
+from ray_pipeline.sla.columns import as_array, as_numpy, as_scalar, as_type, is_one_of, measure_id, values
 from ray_pipeline.sla.flagged import FlaggedRows, flag
 from ray_pipeline.sla.measure import Array, State, Where
 
@@ -107,7 +107,7 @@ class InvalidRows:
 
     def _conditions(self, column: pa.Array) -> Iterator[pa.Array]:
         if self.valid_values is not None:
-            yield pc.is_in(column, as_type((v for v in self.valid_values if v is not None), column.type))
+            yield is_one_of(column, as_type((v for v in self.valid_values if v is not None), column.type))
         if self._is_text(column.type):
             if self.pattern is not None:
                 yield pc.match_substring_regex(column, self.pattern)

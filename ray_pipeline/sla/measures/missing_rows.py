@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from ray_pipeline.contracts.expectations import Column
 from ray_pipeline.sla import stored
-from ray_pipeline.sla.columns import as_array, as_numpy, as_type, measure_id, null_mask, values
+from ray_pipeline.sla.columns import as_array, as_numpy, as_type, is_one_of, measure_id, null_mask, values
 from ray_pipeline.sla.flagged import FlaggedRows, flag
 from ray_pipeline.sla.measure import State, Where
 
@@ -44,7 +43,7 @@ class MissingRows:
         listed = as_type((value for value in self.values if value is not None), column.type)
         mask = null_mask(column) if column.null_count else np.zeros(batch.num_rows, bool)
         if len(listed):
-            mask |= as_numpy(as_array(pc.is_in(column, listed)))
+            mask |= as_numpy(as_array(is_one_of(column, listed).fill_null(False)))
         if not mask.any():
             return FlaggedRows(batch.num_rows)
         found = flag(batch, mask, where)

@@ -61,7 +61,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfileMeasure:
-    """Looks at columns: rows, nulls and ends of all rows; histogram and top values of the first rows of each file.
+    """Looks at the columns of the first rows of each file: nulls, ends, histogram and top values.
 
     The first ``sample_rows`` rows are those by :attr:`Where.first_row`. Of a classified column only rows and nulls.
     """
@@ -81,12 +81,13 @@ class ColumnProfileMeasure:
         return Profile(self.profiled)
 
     def of(self, batch: pa.Table, where: Where) -> Profile:
-        if not batch.num_rows:
-            return self.zero()
         sampled = min(max(self.sample_rows - where.first_row, 0), batch.num_rows)
+        if not sampled:
+            return self.zero()
+        first = batch.slice(0, sampled)
         looks = {}
         for i, (path, classified) in enumerate(self.profiled):
-            column = values(batch, path)
+            column = values(first, path)
             looks[i, str(column.type)] = look_at(column, sampled, classified)
         return Profile(self.profiled, looks)
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from ray_pipeline.contracts.expectations import Column
 from ray_pipeline.sla import stored
-from ray_pipeline.sla.columns import as_type, measure_id, values
+from ray_pipeline.sla.columns import as_type, is_one_of, measure_id, values
 from ray_pipeline.sla.measure import State, Where
 
 Scalar = str | int | float | bool | None
@@ -56,7 +56,7 @@ class ValueShare:
         listed = as_type((value for value in self.values if value is not None), column.type)
         matching = column.null_count if None in self.values else 0
         if len(listed):
-            matching += pc.sum(pc.is_in(column, listed)).as_py() or 0
+            matching += pc.sum(is_one_of(column, listed)).as_py() or 0
         return Share(batch.num_rows, matching)
 
     def load(self, state: State) -> Share:

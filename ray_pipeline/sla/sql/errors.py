@@ -12,6 +12,9 @@ class SqlRuleError(RayPipelineError):
         super().__init__(sentence)
         self.sentence = sentence
 
+    def __str__(self) -> str:
+        return self.sentence
+
 
 class RowPredicateError(SqlRuleError):
     """A condition could not be judged on some row, so its whole check could not be; ``id`` is the measure's."""

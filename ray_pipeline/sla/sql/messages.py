@@ -20,7 +20,7 @@ _SENTENCES = {
     "InternalException": "DuckDB failed within itself",
 }
 _LINE = re.compile(r"^LINE \d+: (.*)\n( *)(\^+)[ \t]*$", re.MULTILINE)
-_MEAN = re.compile(r"^(?:Did you mean|Candidate bindings:|Candidate Entries:) *(.+?)\??$", re.MULTILINE)
+_MEAN = re.compile(r'^(?:Did you mean|Candidate bindings:|Candidate Entries:) *("[^"]+")', re.MULTILINE)
 _FRAGMENT = 60
 
 

@@ -2,10 +2,14 @@
 
 What holds in DuckDB 2.0, each found by trying: with ``enable_external_access`` off, no function, statement or
 replacement scan opens a file, a URL, a database or an extension, and ``temp_directory`` can no longer be moved, though
-spilling into it still works; with ``lock_configuration`` on, no setting changes. Both can be given when connecting,
-except that ``TimeZone`` cannot: it belongs to ``icu``, which is not there yet at that moment (DuckDB then tries to
-fetch it from the network); so the lock comes last. Neither stops ``USE``, ``ATTACH ':memory:'``, ``CREATE``,
-``query('...')`` or a second statement: :mod:`.syntax` refuses those before they come here.
+spilling into it still works; with ``lock_configuration`` on, no setting changes. Neither stops ``USE``,
+``ATTACH ':memory:'``, ``CREATE``, ``query('...')`` or a second statement: :mod:`.syntax` refuses those before they
+come here.
+
+The order matters. Extensions, Python's variables and ``temp_directory`` are settled when connecting, before anything
+can be asked. ``max_temp_directory_size`` given there is shown and not kept, so it is set afterwards. ``TimeZone`` given
+there is looked for on the network, because it belongs to ``icu``, which is built in but not yet loaded. Access is
+closed once all that stands, and the lock comes last.
 
 What does not hold: ``memory_limit`` counts the buffers of operators, not the values that scalar functions make
 (``len(range(1000000000))`` took 21 GB under a limit of 300 MB), and an interrupt waits until such a function has come
@@ -37,7 +41,6 @@ def open_sandbox(
         ":memory:" if database is None else str(database),
         read_only=read_only,
         config={
-            "enable_external_access": "false",
             "autoload_known_extensions": "false",
             "autoinstall_known_extensions": "false",
             "allow_community_extensions": "false",
@@ -47,12 +50,17 @@ def open_sandbox(
             "memory_limit": f"{limits.memory_bytes}B",
             "threads": str(limits.threads),
             "temp_directory": "" if spill_to is None else str(spill_to),
-            "max_temp_directory_size": f"{limits.spill_bytes}B",
         },
     )
-    connection.execute("SET enable_progress_bar = false")
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET lock_configuration = true")
+    if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() != [(False,)]:
+        connection.execute("SET enable_progress_bar = false")  # in a notebook even this asks for ipywidgets
+    for setting in (
+        f"max_temp_directory_size = '{limits.spill_bytes}B'",
+        "TimeZone = 'UTC'",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
     return connection
 
 

@@ -46,7 +46,7 @@ class UnitQuery:
 
 def query_columns(queries: Iterable[str | UnitQuery], schema: pa.Schema) -> tuple[str, ...]:
     """Return the top-level columns that batches must have for these queries; none for a query that is refused."""
-    able = [query for query in map(_parsed, queries) if isinstance(query, Query)]
+    able = [query for query in (_parsed(one, schema) for one in queries) if isinstance(query, Query)]
     return _needed(able, schema)
 
 
@@ -81,12 +81,11 @@ def run_unit_queries(
     return {name: found[name] for name in queries}
 
 
-def _parsed(query: str | UnitQuery, schema: pa.Schema | None = None) -> Query | SqlValue:
+def _parsed(query: str | UnitQuery, schema: pa.Schema) -> Query | SqlValue:
     asked = UnitQuery(query) if isinstance(query, str) else query
     try:
         parsed = parse(asked.query, asked.name, asked.column)
-        if schema is not None:
-            only_one_of_each(columns_read(parsed, schema), schema)
+        only_one_of_each(columns_read(parsed, schema), schema)
     except SqlRuleError as error:
         return SqlValue(None, error.sentence)
     return parsed

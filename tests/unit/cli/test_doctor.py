@@ -85,8 +85,51 @@ def test_a_look_leaves_no_folder_behind(run: Run, shop: Path) -> None:
 def test_as_json(run: Run, shop: Path) -> None:
     found = run("doctor", "--output", "json").json
     assert found["ok"] is False
-    names = ", ".join(check["name"] for check in found["checks"])
-    assert names == "packages, configuration, contract of orders, contract of returns, store, brokers, machine, ray"
+    names = [check["name"] for check in found["checks"]]
+    contracts = ["contract of orders", "contract of returns"]
+    assert names == [
+        *("packages", "configuration", *contracts),
+        *("store", "curated catalog", "brokers", "machine", "ray"),
+    ]
+
+
+def test_the_catalog_that_a_folder_brings_is_named_and_not_made(run: Run, shop: Path) -> None:
+    said = run("doctor")
+    assert f"ok    curated catalog: the catalog {shop}" in said.out
+    assert "catalog.db: no table yet, the first gate makes them" in said.out
+    assert not list(shop.rglob("catalog.db"))
+
+
+def test_a_catalog_that_is_configured_is_asked(run: Run, shop: Path) -> None:
+    file = shop / "curated.db"
+    said = run("doctor", "--set", "catalog.type=sql", "--set", f"catalog.uri=sqlite:///{file}")
+    assert "ok    curated catalog: the sql catalog: no table yet" in said.out
+    assert file.is_file()
+
+
+def test_a_catalog_that_does_not_answer_exits_3_and_its_address_is_not_said(run: Run, shop: Path) -> None:
+    section = [
+        "--set",
+        "catalog.type=rest",
+        "--set",
+        "catalog.uri=http://127.0.0.1:9",
+        "--set",
+        "catalog.token=hunter2",
+    ]
+    said = run("doctor", *section)
+    assert said.code == 3
+    assert "FAIL  curated catalog: the rest catalog" in said.out
+    assert "section catalog" in said.out
+    assert "127.0.0.1:9 " not in said.out
+    assert "hunter2" not in said.out
+
+
+def test_an_s3_store_without_a_catalog_is_told_that_a_gate_needs_one(run: Run, shop: Path) -> None:
+    options = {"endpoint_url": "http://127.0.0.1:9", "key": "k", "secret": "s", "client_kwargs.region_name": "x"}
+    sets = [word for name, value in options.items() for word in ("--set", f"store_options.{name}={value}")]
+    said = run("doctor", "--set", "store=s3://bucket/lake", *sets)
+    assert "ok    curated catalog: none, which only a gate needs" in said.out
+    assert "catalog: {type: rest" in said.out
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ray_pipeline.errors import ConfigError, UsageError
 from tests.unit.config.conftest import GOOD, Load
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
+SECRETS = ("KAFKA_PASSWORD", "S3_KEY", "S3_SECRET", "CATALOG_CREDENTIAL", "LINEAGE_TOKEN")
 
 
 def test_defaults_fill_what_is_left_out(load: Load, folder: Path) -> None:
@@ -156,10 +158,21 @@ def test_a_notebook_may_build_one_by_hand_under_the_same_rules(folder: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["local.yaml", "kafka-s3.yaml"])
+def test_what_is_commented_out_in_a_configuration_of_this_repository_is_sound(name: str, tmp_path: Path) -> None:
+    text = (CONFIGS / name).read_text().replace("../", f"{CONFIGS.parent}/")
+    whole, times = re.subn(r"^( *)# ((?:catalog|lineage):|  \w[\w.]*: .*)$", r"\1\2", text, flags=re.MULTILINE)
+    assert times >= 4
+    (tmp_path / name).write_text(whole)
+    config = load_config(tmp_path / name, environ=dict.fromkeys(SECRETS, "x"))
+    assert config.catalog
+    assert config.lineage.transport != "none"
+
+
+@pytest.mark.parametrize("name", ["local.yaml", "kafka-s3.yaml"])
 def test_the_configurations_of_this_repository_load(name: str) -> None:
     missing = [c for c in ("departures", "arrivals", "weather") if not _contract(c).is_file()]
     assert not missing
-    config = load_config(CONFIGS / name, environ={"KAFKA_PASSWORD": "x", "S3_KEY": "k", "S3_SECRET": "s"})
+    config = load_config(CONFIGS / name, environ=dict.fromkeys(SECRETS[:-1], "x"))
     assert list(config.datasets) == ["departures", "arrivals", "weather"]
     assert config.pipeline == "flights"
     if name == "local.yaml":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ import pytest
 class Receiver:
     """An HTTP server that keeps what was posted, and answers as ``answer`` says."""
 
-    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
+    def __init__(self, answer: Callable[[BaseHTTPRequestHandler], None], tls: ssl.SSLContext | None = None) -> None:
         self.posts: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.released = threading.Event()
         self.asked = threading.Event()
@@ -44,7 +45,9 @@ class Receiver:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
@@ -71,8 +74,10 @@ def receiver() -> Iterator[Callable[..., Receiver]]:
     """``receiver(answer)``; by default it takes everything."""
     started: list[Receiver] = []
 
-    def start(answer: Callable[[BaseHTTPRequestHandler], None] | None = None) -> Receiver:
-        started.append(Receiver(answer or status(201)))
+    def start(
+        answer: Callable[[BaseHTTPRequestHandler], None] | None = None, tls: ssl.SSLContext | None = None
+    ) -> Receiver:
+        started.append(Receiver(answer or status(201), tls))
         return started[-1]
 
     yield start

@@ -6,16 +6,22 @@ import gc
 import json
 import logging
 import os
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from ray_pipeline.config.lineage import LineageConfig
 from ray_pipeline.connectors.openlineage import LineageEmitter, open_emitter
@@ -198,6 +204,41 @@ def test_what_is_no_http_is_no_delivery(receiver: Start, caplog: pytest.LogCaptu
     assert emitter.close(30) == 1
     assert "the receiver cannot be reached" in caplog.text
     assert CANARY not in caplog.text
+
+
+def _certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """Return the file of a certificate for 127.0.0.1 that nobody knows, and a server's side of it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "receiver")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = builder.add_extension(addresses, critical=False).sign(key, hashes.SHA256())
+    authority, private = folder / "ca.pem", folder / "key.pem"
+    authority.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(authority, private)
+    return authority, tls
+
+
+def test_a_certificate_must_be_known_or_named(
+    receiver: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority, tls = _certificate(tmp_path)
+    server = receiver(None, tls)
+    emitter = open_emitter(http(server.url, token=CANARY))
+    emitter.emit(EVENTS[0])
+    assert emitter.close(30) == 1
+    assert "certificate is not trusted" in caplog.text
+    assert server.posts == []
+    emitter = open_emitter(http(server.url, token=CANARY).model_copy(update={"ca_file": authority}))
+    emitter.emit(EVENTS[0])
+    assert emitter.close(30) == 0
+    assert [post[2] for post in server.posts] == [EVENTS[0]]
 
 
 class Held:

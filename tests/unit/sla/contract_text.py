@@ -44,7 +44,7 @@ def contract_text(
 ) -> str:
     """``amount`` stands in the property amount, ``object_`` in the schema object, ``root`` at the top."""
     if event_time and "customProperties" not in root:
-        root += "\ncustomProperties:\n  - {property: eventTime, value: placed_at}\n"
+        root = textwrap.dedent(root) + "\ncustomProperties:\n  - {property: eventTime, value: placed_at}\n"
     return (
         _HEAD.replace("SKU", sku)
         .replace("AMOUNT\n", _indented(amount, 8))

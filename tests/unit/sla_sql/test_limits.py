@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from ray_pipeline.sla.sql.limits import SqlLimits
-from ray_pipeline.sla.sql.unit_query import run_unit_query
+from ray_pipeline.sla.sql.unit_query import UnitQuery, query_columns, run_unit_queries, run_unit_query
 
 ROWS = pa.table({"a": pa.array(range(200_000)), "s": [f"secret-{i}" for i in range(200_000)]})
 SMALL = SqlLimits(memory_bytes=100 << 20, seconds=1.0, spill_bytes=1 << 30)
@@ -85,3 +85,33 @@ def test_an_answer_that_is_none_says_why_and_shows_no_row(query: str, said: str)
     assert value.problem is not None
     assert value.problem.startswith(said)
     assert "secret-" not in value.problem
+
+
+def test_queries_of_one_unit_load_only_what_they_name_and_once():
+    schema = pa.schema([("a", pa.int64()), ("s", pa.string()), ("b", pa.int64()), ("B", pa.int64())])
+    queries: dict[str, str | UnitQuery] = {
+        "count": UnitQuery("SELECT COUNT(*) FROM ${table}", "orders"),
+        "share": UnitQuery("SELECT AVG((${column} > 1)::INT) FROM orders", "orders", ("a",)),
+        "own": "SELECT COUNT(DISTINCT a) FROM unit",
+        "refused": "SELECT MAX(b) FROM unit",
+    }
+    assert query_columns(queries.values(), schema) == ("a",)
+    assert query_columns([queries["count"], queries["refused"]], schema) == ("a",)
+    arrived = iter([pa.table({"a": [1, 2]}), pa.table({"a": [2, None]})])
+    found = run_unit_queries(queries, arrived, schema)
+    assert {name: value.value for name, value in found.items()} == {
+        "count": 4,
+        "share": 2 / 3,
+        "own": 2,
+        "refused": None,
+    }
+    assert found["refused"].problem == "columns b and B differ in case only, which SQL cannot tell apart"
+    assert list(arrived) == []
+
+
+def test_where_every_query_is_refused_no_row_is_read():
+    def rows():
+        raise AssertionError("read")
+        yield
+
+    assert run_unit_query("SELECT random()", rows(), ROWS.schema).value is None
