@@ -8,6 +8,8 @@ import pytest
 
 # A warm start of every Ray process: the environment may forbid compiled bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# readline, which the main process imports, tells the workers that their terminal has 80 columns.
+os.environ.pop("COLUMNS", None)
 
 pytest_plugins = ["tests.servers.fixtures_kafka", "tests.servers.fixtures_s3", "tests.servers.fixtures_ray"]
 

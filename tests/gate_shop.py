@@ -1,4 +1,4 @@
-"""A shop whose orders and customers are gated: two small contracts, rows of which a test says what is wrong."""
+"""A shop whose orders and customers are gated: two small contracts, and rows that a test has something wrong with."""
 
 from __future__ import annotations
 

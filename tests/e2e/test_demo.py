@@ -38,7 +38,7 @@ FOLLOW_UPS = (
     ("quarantine show weather --payload", 0),
     ("curated departures", 0),
     ("held release departures 2013-02-20 --reason They sent kilometres; we use the route, not the distance.", 0),
-    (f"gate departures --at {AT}", 1),  # what was released still breaks its check; it is published all the same
+    (f"gate departures --at {AT}", 0),  # what was released still breaks its check, which now only warns
 )
 
 

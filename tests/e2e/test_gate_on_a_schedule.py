@@ -95,7 +95,7 @@ def test_the_run_is_named_by_the_schedule_and_the_submission_by_the_try():
 
 def test_both_submit_the_same_gate():
     [submitted] = re.findall(r"ray job submit .*", container()["args"][0].replace("\\\n", " "))
-    words = [shlex.split(submitted), shlex.split(crontab()[2].split(" && ")[2])]
+    words = [shlex.split(submitted), shlex.split(crontab()[2].split(" && ")[3])]
     kept = [[word for word in line if "RUN" not in word and "SUBMISSION" not in word] for line in words]
     assert kept[0] == kept[1]
     assert kept[0][-6:] == ["-m", "ray_pipeline", "gate", "--config", CONFIG, "--run-id"]

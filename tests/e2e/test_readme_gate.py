@@ -55,11 +55,20 @@ def test_a_session_prints_what_the_page_shows(block: Block, left: DemoRun, run: 
         assert re.fullmatch(_pattern(shown), _steady(ran.out)), f"{command} printed\n{ran.out}\n{ran.err}"
 
 
+@pytest.mark.ray
+@pytest.mark.timeout(240)
+def test_what_the_page_shows_of_the_demos_gate_is_what_the_demo_prints(demo: DemoRun):
+    [block] = [block.text for block in blocks("text") if "What became of every record" in block.text]
+    shown = block[block.index("The counts are those that the seed foretells.") :]
+    printed = demo.ran.out[demo.ran.out.index("The counts are") : demo.ran.out.index("\nGate report ")]
+    assert re.fullmatch(_pattern(shown), _steady(printed)), printed
+
+
 def test_the_sessions_tell_of_the_day_and_the_rows_that_the_plan_foretells():
     told = "".join(block.text for block in SESSIONS)
     fates = DemoPlan().fates()
     [(day, rows)] = fates["departures"].held.items()
-    assert f"departures {day}: {rows} rows" in told
+    assert f"departures {day}: held, {rows} rows" in told
     assert f"--at {DemoPlan().ends_at:%Y-%m-%dT%H:%M:%SZ}" in told
     [counts] = [json.loads(line) for line in told.splitlines() if line.startswith('{"metadata"')]
     assert counts.keys() == {"metadata", "snapshot_id", "rows", "quarantined", "held"}

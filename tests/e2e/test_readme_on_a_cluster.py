@@ -54,6 +54,15 @@ class Site:
         cluster = self.ray.client if on_cluster else {}
         return self.call(shlex.split(command), cwd=self.checkout, PYTHONPATH=str(self.checkout), **SECRETS, **cluster)
 
+    def cron(self) -> Ran:
+        """Run the gate as the README's cron line does, which expects the checkout in the home folder."""
+        [block] = blocks("crontab")
+        command = block.text.splitlines()[-1].split(" ", 5)[5].replace("\\%", "%")
+        home = self.checkout.with_name("home")
+        home.mkdir()
+        (home / "ray_pipeline").symlink_to(self.checkout)
+        return self.call(["/bin/sh", "-c", command], cwd=home, HOME=str(home), **self.ray.client)
+
     def publish(self, plan: DemoPlan) -> None:
         with Publisher({"bootstrap.servers": self.kafka.bootstrap}) as publisher:
             for event in plan.records():
@@ -119,12 +128,28 @@ def test_the_readmes_commands_ingest_exactly_once_from_kafka_with_tls_to_s3(site
         for name, topic in SECOND.expected().items()
     }
 
+    gated = site.cron()
+    assert gated.code == 1, gated.out + gated.err  # arrivals whose departures were dead-lettered
+    info = site.run(f"ray-pipeline curated weather --config {CONFIG} --output json")
+    assert json.loads(info.out)["rows"] == sum(plan.expected()["weather"].landed for plan in (FIRST, SECOND))
+    assert json.loads(info.out)["metadata"].startswith("s3://")
+
     proof = site.run(f"ray-pipeline verify --brokers --config {CONFIG} --output json")
     assert proof.code == 0, proof.out + proof.err
     results = {one["id"]: one["status"] for one in json.loads(proof.out)["invariants"]}
     assert results["I8"] == "held", "the dead-letter topics hold exactly the bad records"
 
-    said = [well.out, submitted.out, submitted.err, stopped.out, bounded.err, proof.out, proof.err]
+    said = [
+        well.out,
+        submitted.out,
+        submitted.err,
+        stopped.out,
+        bounded.err,
+        gated.out,
+        gated.err,
+        proof.out,
+        proof.err,
+    ]
     assert not [text for text in said if PASSWORD in text or SECRET in text]
     logs = [log for log in site.ray.logs() if PASSWORD.encode() in log.read_bytes()]
     assert logs == [], "a secret in Ray's logs"

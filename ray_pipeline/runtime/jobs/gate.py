@@ -23,6 +23,7 @@ from ray_pipeline.gate.entries import Decision, GateState
 from ray_pipeline.gate.lease import Lease, Leases
 from ray_pipeline.gate.ledger import GateLedger
 from ray_pipeline.lake.entries import timestamp_text
+from ray_pipeline.lake.keys import quote
 from ray_pipeline.runtime.failpoints import failpoints
 from ray_pipeline.runtime.wiring import load_contracts, open_lake
 from ray_pipeline.sla.result import DatasetResult, GateReport
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.lake.ports import ObjectStore
 
+LONGEST_RUN_ID = 200
+_TAKEN = ("index.html", "index.json")
+"""The list of runs lies beside the runs."""
 ATTEMPTS = 5
 """How often a gate plans anew because a person's release came between."""
 
@@ -114,6 +118,8 @@ def run_gate(
     names = tuple(dict.fromkeys(datasets)) or tuple(config.datasets)
     if at is not None and at.tzinfo is None:
         raise UsageError("the gate's clock needs its offset from UTC, as in 2013-02-25T06:00:00Z")
+    if run_id is not None:
+        _check_run_id(run_id)
     compiled = gate_datasets(config, load_contracts(config))
     run = _Run(
         config,
@@ -148,6 +154,17 @@ def run_gate(
         kept = report if dry_run else keep_report(run.store, config, compiled, report, run.say)
         run.passes("gate_reported")
         return kept
+
+
+def _check_run_id(run_id: str) -> None:
+    """Refuse what cannot name a run: it is part of the names of objects."""
+    try:
+        name = quote(run_id)
+    except ValueError:
+        name = None
+    if not run_id.strip() or name in _TAKEN or name is None or len(name) > LONGEST_RUN_ID:
+        how = f"write 1 to {LONGEST_RUN_ID} letters, digits or -_., as nightly-2013-02-25"
+        raise UsageError(f"{run_id[:40]!r} cannot name a run: {how}")
 
 
 def _results(

@@ -116,7 +116,8 @@ def propose(
             one.state.held.get(outcome.day, ()),
             outcome.results,
             outcome.flagged,
-            outcome.day in released,
+            # Of a day that is known in part nobody can say which rows to set aside: its release waits too.
+            outcome.day in released and not outcome.unreadable,
             must_rewrite=must_rewrite,
             unreadable=outcome.unreadable,
         )

@@ -161,7 +161,7 @@ class States:
             content = self._read(key, group)
             found = self._parse(content, group)
             if found is None:
-                raise StateUnreadableError(key)
+                raise FileUnreadableError(file.key, _not_given_back(file.key, key))
         size = len(content or b"")
         if group.is_keys and size > SMALL_BYTES:
             self._mapped[key] = found
@@ -192,7 +192,7 @@ class States:
                 raise FileUnreadableError(one.file.key, reason)
             found = shelf.get(one.file, group)
         if found is None:
-            raise StateUnreadableError(shelf.key(one.file, group))
+            raise FileUnreadableError(one.file.key, _not_given_back(one.file.key, shelf.key(one.file, group)))
         return found
 
     def groups(self, known: Known) -> tuple[Group, ...]:
@@ -228,14 +228,8 @@ class States:
             self._held -= freed
 
 
-class StateUnreadableError(RayPipelineError):
-    """A state was written a moment ago and cannot be read."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-
-    def __str__(self) -> str:
-        return f"the store does not give back {self.args[0]}, which was just written"
+def _not_given_back(file: str, key: str) -> str:
+    return f"{file}: what was measured of it cannot be read back from {key}, where it was just written"
 
 
 class FileUnreadableError(RayPipelineError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 LOCAL_BYTES = 32 << 20
 """Up to so many bytes of Parquet are measured in this process: starting Ray Data would cost more than they do."""
+REMOTE_THREADS = 8
+"""Files under way at a time where the store is remote: each waits for some round trips."""
 TASK_BYTES = 64 << 20
 """What one task of the pass reads, roughly: so few that a lost one is cheap, so many that its start does not count."""
 
@@ -136,8 +139,14 @@ def measure_task(pipeline: str, store: ObjectStore, subject: Subject, task: Task
 def _here(
     pipeline: str, store: ObjectStore, subjects: Mapping[str, Subject], tasks: Sequence[Task], work: Work
 ) -> Iterator[tuple[Task, Any]]:
-    for task in tasks:
-        yield task, work(pipeline, store, subjects[task.dataset], task)
+    if "://" not in store.url:  # a folder answers at once: threads would only take turns
+        for task in tasks:
+            yield task, work(pipeline, store, subjects[task.dataset], task)
+        return
+    with ThreadPoolExecutor(REMOTE_THREADS, thread_name_prefix="measure") as pool:
+        yield from zip(
+            tasks, pool.map(lambda task: work(pipeline, store, subjects[task.dataset], task), tasks), strict=True
+        )
 
 
 def _on_ray(

@@ -23,6 +23,7 @@ from ray_pipeline.sla.sql.row_predicate import RowPredicate, evaluate_together
 
 BATCH_ROWS = 131_072
 """Rows per batch: large enough that what a batch costs as such does not count."""
+_OURS = ("_partition", "_offset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,9 @@ def measure_file(
     Raises ``FileCorruptError`` where the file is not the one that was committed, or has another type in a column.
     """
     parquet = open_verified(store.get(task.file.key), task.file)
+    for name in _OURS:
+        if name in schema.names and name not in parquet.schema_arrow.names:
+            raise FileCorruptError(task.file.key, f"has no column {name!r}, by which a row is known")
     key, at = task.file.key, task.committed_at
     looks = [measure for measure in measures if isinstance(measure, ColumnProfileMeasure)]
     others = [measure for measure in measures if not isinstance(measure, ColumnProfileMeasure)]
@@ -98,4 +102,4 @@ def batches_of(
 
 
 def _needed(measures: Iterable[Measure]) -> list[str]:
-    return sorted({column for measure in measures for column in measure.columns} | {"_partition", "_offset"})
+    return sorted({column for measure in measures for column in measure.columns} | set(_OURS))

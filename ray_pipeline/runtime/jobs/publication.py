@@ -37,6 +37,8 @@ class Publisher:
     def __init__(self, config: PipelineConfig, store: ObjectStore, effects: Callable[[str], None]) -> None:
         self._config, self._store, self._effects = config, store, effects
         self._catalog: CuratedCatalog | None = None
+        self._silent: CatalogUnavailableError | None = None
+        """The catalog did not answer: until there is something to publish nobody waits for it again."""
 
     def project(
         self, ledger: GateLedger, dataset: GateDataset, result: DatasetResult, decision: Decision | None
@@ -57,6 +59,7 @@ class Publisher:
             return {}
         table: CuratedTable | None = None
         outstanding: list[int] = []
+        self._silent = None
         try:
             table = self._open(dataset.name)
             outstanding = [one.n for one in _decisions(ledger, -1 if table is None else table.applied)]
@@ -75,8 +78,8 @@ class Publisher:
             info = table.info()
         except RayPipelineError as error:
             rows = sum(file.rows for n in outstanding for file in ledger.decision(n).publish)
-            waiting = f"; {rows:,} rows are decided on and not in the table yet: the next gate publishes them"
-            return {"problems": (f"{error}{waiting if rows else ''}",)}
+            which = f"{rows:,} rows are" if rows else "what is"
+            return {"problems": (f"{error}; {which} decided on and not in the table yet: the next gate publishes",)}
         return {"table": info["metadata"], "snapshot_id": info["snapshot_id"]}
 
     def refusal(self, dataset: GateDataset) -> str | None:
@@ -113,7 +116,13 @@ class Publisher:
             from ray_pipeline.connectors.iceberg.catalog import open_catalog
 
             self._catalog = open_catalog(self._config, effects=self._effects)
-        return self._catalog.table(name)
+        if self._silent is not None:
+            raise self._silent
+        try:
+            return self._catalog.table(name)
+        except CatalogUnavailableError as error:
+            self._silent = error
+            raise
 
     def _make(self, dataset: GateDataset) -> CuratedTable:
         assert self._catalog is not None

@@ -1,4 +1,4 @@
-"""What becomes of a day: published when it holds, held while it does not or cannot be told yet, or let through."""
+"""What becomes of a day: published when it holds, held while it does not or may not yet, let through by people."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_a_released_day_is_published_by_the_next_gate_but_for_rows_that_break_a_
     let_through(shop.config, shop.store, "orders", DAY, "the shop was closed")
     assert shop.published() == [], "a release alone publishes nothing"
     report = shop.gate("orders")
-    assert report.outcome is Outcome.BROKEN, "the check is broken all the same"
+    assert report.outcome is Outcome.BROKEN, "a row broke a rule"
     assert shop.published() == ["o0"]
     assert shop.quarantined() == {"o1": ["positive"]}
     assert shop.held() == {}
@@ -124,12 +124,24 @@ def test_a_released_day_is_published_by_the_next_gate_but_for_rows_that_break_a_
     assert shop.state().pending_held == ()
 
 
+def test_a_day_that_somebody_answers_for_breaks_nothing_any_more(shop: Shop) -> None:
+    shop.land("orders", [order(0)])
+    shop.gate("orders")
+    let_through(shop.config, shop.store, "orders", DAY, "the shop was closed")
+    report = shop.gate("orders", run_id="nightly")
+    assert report.outcome is Outcome.HELD
+    (check,) = [one for one in day_of(report.datasets[0]).checks if one.check == "volume"]
+    assert check.waived is not None
+    assert "the shop was closed" in check.waived
+    assert shop.gate("orders", run_id="nightly").outcome is Outcome.HELD
+
+
 def test_a_release_lets_through_what_was_held_and_judges_what_came_since(shop: Shop) -> None:
     shop.land("orders", [order(0)])
     shop.gate("orders")
     let_through(shop.config, shop.store, "orders", DAY, "known")
     shop.land("orders", [order(1)])
-    shop.gate("orders")
+    assert shop.gate("orders").outcome is Outcome.BROKEN
     assert shop.published() == ["o0"]
     assert shop.held() == {DAY: ("volume",)}
     assert shop.breaches() == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -126,7 +128,7 @@ def test_a_clock_without_offset_is_refused(shop: Shop) -> None:
 
 def test_a_gate_that_another_one_works_on_is_refused_until_its_lease_ends(shop: Shop) -> None:
     clock = FrozenClock()
-    leases = Leases(shop.store, "shop", "orders", clock=clock, rng=__import__("random").Random(1))
+    leases = Leases(shop.store, "shop", "orders", clock=clock, rng=Random(1))
     leases.take(0, "host:1", "theirs")
     with pytest.raises(GateBusyError, match="host:1"):
         run_gate(shop.config, at=LATER, clock=clock)
@@ -162,7 +164,7 @@ def test_another_gates_entry_that_comes_between_is_read_and_the_rest_is_decided_
         found = settle(*args, **options)  # type: ignore[arg-type]
         if not others:
             others.append(None)
-            monkeypatch.setattr(job, "_leased", lambda *_: __import__("contextlib").nullcontext())
+            monkeypatch.setattr(job, "_leased", lambda *_: nullcontext())
             others.append(run_gate(shop.config, ["orders"], at=LATER, run_id="quicker"))
         return found
 
