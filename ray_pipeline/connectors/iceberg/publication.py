@@ -37,7 +37,12 @@ CLOCK_TOLERANCE_MS = 60_000
 
 def applied_of(table: Table) -> int:
     """Return the newest decision that the table holds; -1 for none."""
-    return int(table.properties.get(APPLIED, -1))
+    said = table.properties.get(APPLIED, "-1")
+    try:
+        return int(said)
+    except ValueError:
+        why = f"its property {APPLIED} names no decision; drop the table, and the next gate makes it anew"
+        raise TableSchemaError(table.name()[-1], why) from None
 
 
 def snapshot_of(table: Table, n: int) -> int | None:

@@ -257,10 +257,9 @@ def _gate_dataset(
         try:
             with run.timed("judge"):
                 proposal = propose({**known, name: one}, name, states, run.at, must_rewrite, damaged)
-            refusal = publisher.refusal(one.dataset)
+            refusal = publisher.refusal(ledger, one.dataset)
             if refusal is not None:
-                told = f"{refusal}; nothing was decided: correct the contract, or publish it as another dataset"
-                return replace(proposal.result, problems=(*proposal.result.problems, told))
+                return replace(proposal.result, problems=(*proposal.result.problems, refusal))
             if run.dry_run:
                 return proposal.result
             decision = _decide(run, ledger, one, proposal)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ray_pipeline.connectors.iceberg.table import CuratedTable
 
 PREFIX = "ray-pipeline"
+_REMEDY = "correct the contract, or publish it as another dataset"
 
 
 class Publisher:
@@ -62,7 +63,10 @@ class Publisher:
         self._silent = None
         try:
             table = self._open(dataset.name)
-            outstanding = [one.n for one in _decisions(ledger, -1 if table is None else table.applied)]
+            applied = -1 if table is None else table.applied
+            if (ahead := _ahead(applied, ledger)) is not None:
+                return {"problems": (ahead,)}
+            outstanding = [one.n for one in _decisions(ledger, applied)]
             for n in outstanding:
                 decision = ledger.decision(n)
                 if table is None:
@@ -82,17 +86,23 @@ class Publisher:
             return {"problems": (f"{error}; {which} decided on and not in the table yet: the next gate publishes",)}
         return {"table": info["metadata"], "snapshot_id": info["snapshot_id"]}
 
-    def refusal(self, dataset: GateDataset) -> str | None:
+    def refusal(self, ledger: GateLedger, dataset: GateDataset) -> str | None:
         """Say why the table cannot take rows of today's contract; None where it can, or where nobody can say now.
 
-        Asked before anything is decided: a decision that can never be published would stand in the way for ever. A
-        catalog that does not answer is no reason to decide nothing: the next gate publishes.
+        Asked before anything is decided: a decision that can never be published would stand in the way for ever, and
+        one that the table seems to hold already would never be published. A catalog that does not answer is no reason
+        to decide nothing: the next gate publishes.
         """
         try:
             table = self._open(dataset.name)
-            return None if table is None else table.refuses(dataset.schema)
+            if table is None:
+                return None
+            if (ahead := _ahead(table.applied, ledger)) is not None:
+                return ahead
+            why = _other_days(table.partition_column, dataset) or table.refuses(dataset.schema)
         except CatalogUnavailableError:
             return None
+        return None if why is None else f"{why}; nothing was decided: {_REMEDY}"
 
     def must_rewrite(self, dataset: GateDataset) -> Callable[[DataFile], bool]:
         """Return what says of a landed file that the table cannot take it as it is."""
@@ -128,6 +138,28 @@ class Publisher:
         assert self._catalog is not None
         schema: pa.Schema = dataset.schema
         return self._catalog.ensure(dataset.name, schema, dataset.contract.event_time)
+
+
+def _ahead(applied: int, ledger: GateLedger) -> str | None:
+    """Say that the table is ahead of the ledger, which a copy that was restored is not any more.
+
+    Numbers that are given again would count as published. The ledger is read after the table, so that another gate's
+    decision meanwhile is seen.
+    """
+    if applied <= (last := ledger.state().n):
+        return None
+    return (
+        f"the table holds decision {applied} and the ledger ends with entry {last}: one of them is an older copy; "
+        "nothing was decided or published: restore the ledger, or drop the table and the next gate makes it anew"
+    )
+
+
+def _other_days(partitioned_by: str | None, dataset: GateDataset) -> str | None:
+    """Say that the contract's event time is not the column whose days the table is divided by."""
+    column = dataset.contract.event_time or "_timestamp"
+    if partitioned_by in (None, column):
+        return None
+    return f"the table is divided by the days of {partitioned_by!r} and the contract's event time is {column!r}"
 
 
 def _decisions(ledger: GateLedger, applied: int) -> list[Decision]:

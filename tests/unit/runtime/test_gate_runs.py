@@ -15,9 +15,11 @@ from ray_pipeline.gate.lease import DURATION, Leases
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.runtime.jobs import gate as job
 from ray_pipeline.runtime.jobs.gate import run_gate
+from ray_pipeline.runtime.jobs.gate_decision import settle_proposal
 from ray_pipeline.runtime.jobs.gate_state import read_known
 from ray_pipeline.runtime.jobs.publication import Publisher
 from ray_pipeline.runtime.jobs.recompute import recompute
+from ray_pipeline.runtime.wiring import load_contracts, open_lake
 from ray_pipeline.sla.state_codec import decode, encode
 from ray_pipeline.testing.clock import FrozenClock
 from ray_pipeline.types import Outcome
@@ -57,15 +59,14 @@ def test_the_report_of_a_repeated_run_has_what_the_first_wrote(shop: Shop) -> No
 
 
 def test_a_run_of_which_one_dataset_was_decided_is_finished(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*args: object) -> None:
-        raise StoreUnavailableError("store", "put", "a cable was pulled")
-
     decide = job._decide
     names: list[str] = []
 
     def once(*args: object) -> object:
         names.append("")
-        return decide(*args) if len(names) == 1 else fails()  # type: ignore[arg-type]
+        if len(names) > 1:
+            raise StoreUnavailableError("store", "put", "a cable was pulled")
+        return decide(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(job, "_decide", once)
     with pytest.raises(StoreUnavailableError, match="a cable was pulled"):
@@ -157,7 +158,7 @@ def test_a_gate_that_ends_gives_its_lease_back_however_it_ends(shop: Shop, monke
 def test_another_gates_entry_that_comes_between_is_read_and_the_rest_is_decided_anew(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = job.settle_proposal
+    settle = settle_proposal
     others: list[object] = []
 
     def overtaken(*args: object, **options: object) -> object:
@@ -177,7 +178,7 @@ def test_another_gates_entry_that_comes_between_is_read_and_the_rest_is_decided_
 
 
 def test_the_same_run_twice_at_once_decides_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    settle = job.settle_proposal
+    settle = settle_proposal
     others: list[object] = []
 
     def overtaken(*args: object, **options: object) -> object:
@@ -272,12 +273,17 @@ def test_a_second_gate_reads_no_file_again(shop: Shop, monkeypatch: pytest.Monke
     landed = {file.key for name in ("orders", "customers") for file in shop.landed_files(name)}
     shop.land("orders", [order(11, day=3), order(12, day=3)])
     read: list[str] = []
-    opened = job.open_lake
+    opened = open_lake
 
     def watched(config: object) -> ObjectStore:
         store = opened(config)  # type: ignore[arg-type]
         get = store.get
-        monkeypatch.setattr(type(store), "get", lambda self, key: (read.append(key), get(key))[1])
+
+        def getting(self: object, key: str) -> bytes | None:
+            read.append(key)
+            return get(key)
+
+        monkeypatch.setattr(type(store), "get", getting)
         return store
 
     monkeypatch.setattr(job, "open_lake", watched)
@@ -289,7 +295,6 @@ def test_a_second_gate_reads_no_file_again(shop: Shop, monkeypatch: pytest.Monke
 
 def test_a_gate_reads_only_what_came_since(shop: Shop) -> None:
     from ray_pipeline.runtime.jobs.gate_dataset import gate_datasets
-    from ray_pipeline.runtime.wiring import load_contracts
 
     shop.gate()
     compiled = gate_datasets(shop.config, load_contracts(shop.config))
