@@ -14,6 +14,16 @@ os.environ.pop("COLUMNS", None)
 pytest_plugins = ["tests.servers.fixtures_kafka", "tests.servers.fixtures_s3", "tests.servers.fixtures_ray"]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the slow tests to CI, and to whoever asks for them by ``-m``."""
+    if os.environ.get("CI") or config.option.markexpr:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line a reason what this machine could not run."""
     reasons: dict[str, int] = {}

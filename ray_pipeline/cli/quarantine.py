@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -101,7 +102,10 @@ def release(
     sets: SetOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Have quarantined rows judged again; the next gate publishes those that hold now, once."""
+    """Have quarantined rows judged again; the next gate publishes those that hold now, once.
+
+    Say which rows: those of a day, of a check, or at some offsets; of several of them, the rows that all of them mean.
+    """
     from ray_pipeline.runtime.curated import judge_again
     from ray_pipeline.runtime.open import open_pipeline
 
@@ -119,6 +123,11 @@ def _selection(day: str | None, check: str | None, offsets: list[str] | None) ->
     from ray_pipeline.gate.entries import Selection
     from ray_pipeline.runtime.curated import parse_offsets
 
+    if day is not None and len(day) == 10:  # one before the year 1 or after 9999 is longer, and is an event day too
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            raise typer.BadParameter(f"{day!r} is no day; write 2013-02-08", param_hint="--day") from None
     return Selection(day, check, parse_offsets(offsets or ()))
 
 

@@ -131,7 +131,7 @@ def plan_day(
             files.append(FilePlan(file, Action.HOLD, was_held=was_held))
             continue
         drops = tuple(drop for result in rows if (drop := _drop(result, file, flagged)) is not None)
-        rewrite = bool(drops) or must_rewrite(file)
+        rewrite = must_rewrite(file) or bool(drops)  # asked first: it refuses what no rewriting mends
         files.append(FilePlan(file, Action.REWRITE if rewrite else Action.AS_IS, drops, was_held))
     stays = any(plan.action is Action.HOLD for plan in files)
     return DayPlan(day, _disposition(files, holding, damaged), reasons if stays else (), tuple(files))
@@ -163,7 +163,12 @@ def _drop(result: CheckResult, file: DataFile, flagged: Mapping[str, Mapping[str
     chosen = np.unique(np.asarray(positions, np.int64))
     if chosen[0] < 0 or chosen[-1] >= file.rows:
         raise ValueError(f"check {result.check} flags row {chosen[-1]} of {file.key}, which has {file.rows}")
-    return Drop(result.check, result.dimension, result.detail or result.name, chosen)
+    return Drop(result.check, result.dimension, _words(result), chosen)
+
+
+def _words(result: CheckResult) -> str:
+    """Say of one row why it was set aside; what the result says is about the day."""
+    return f'breaks "{result.name}"' + (f" ({result.column})" if result.column else "")
 
 
 def _disposition(files: Sequence[FilePlan], holding: Sequence[CheckResult], damaged: Collection[str]) -> Disposition:

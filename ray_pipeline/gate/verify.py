@@ -84,5 +84,7 @@ def verify_gate(
 
 
 def _behind(decisions: Mapping[int, Decision], applied: int) -> str:
-    waiting = [n for n in decisions if n > applied]
-    return f"{len(waiting)} decisions are not in the table yet; the next gate puts them there" if waiting else ""
+    waiting = sum(n > applied and bool(decision.publish) for n, decision in decisions.items())
+    if waiting == 1:
+        return "1 decision is not in the table yet; the next gate puts it there"
+    return f"{waiting} decisions are not in the table yet; the next gate puts them there" if waiting else ""

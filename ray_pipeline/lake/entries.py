@@ -218,7 +218,8 @@ def timestamp_text(moment: datetime) -> str:
     >>> timestamp_text(datetime(2013, 1, 1, tzinfo=UTC))
     '2013-01-01T00:00:00.000000Z'
     """
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: it writes the year 1 as "1".
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

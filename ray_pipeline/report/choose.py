@@ -125,7 +125,7 @@ class _Dataset:
             days=self._day_lines(),
             axis=drawings.axis(matrix_days),
             matrix=tuple(self._matrix(matrix_days)) if len(days) > 1 else (),
-            columns=tuple(_column(profile) for profile in self._cut(result.profile, COLUMNS, "column")),
+            columns=tuple(_column(profile) for profile in self._cut(_seen(result.profile), COLUMNS, "column")),
             not_judged=tuple(
                 (found, self._line(found.line)) for found in self._cut(result.not_judged, LISTED, "promise not judged")
             ),
@@ -236,10 +236,11 @@ class _Dataset:
             and not self._dry_run
         )
         value = quantity(result.value, result.unit)
+        told = value == "–" or value in result.detail or (result.unit == "rows" and result.rows == result.value)
         return Finding(
             where=day_words(result.day, year=True) if result.day else "The dataset",
             tone=_tone(result),
-            value="" if value == "–" or value in result.detail else value,
+            value="" if told else value,
             detail=result.detail,
             examples=result.examples,
             command=show_command(self._result.dataset, result.day or "", result.check) if quarantined else None,
@@ -284,6 +285,11 @@ class _Dataset:
         return tuple(items[:most])
 
 
+def _seen(profiles: Sequence[ColumnProfile]) -> list[ColumnProfile]:
+    """Return the columns of which there are rows: of a day that is only judged again, nothing is new to look at."""
+    return [profile for profile in profiles if profile.rows]
+
+
 def _column(profile: ColumnProfile) -> ColumnCard:
     nulls = f"{share_words(profile.nulls, profile.rows)} null" if profile.nulls else "no nulls"
     if profile.classified:  # even where the report holds more than it should
@@ -293,6 +299,8 @@ def _column(profile: ColumnProfile) -> ColumnCard:
     bins = profile.histogram
     low, high = (None, None) if top and not bins else (profile.minimum, profile.maximum)
     words = _moment if profile.type.startswith("timestamp") else str
+    if words is _moment and low and high and low[:10] != high[:10]:
+        words = _day_of
     return ColumnCard(
         profile,
         drawings.histogram(bins),
@@ -305,6 +313,10 @@ def _column(profile: ColumnProfile) -> ColumnCard:
 
 def _moment(text: str) -> str:
     return instant_words(text).removesuffix(" UTC")
+
+
+def _day_of(text: str) -> str:
+    return _moment(text).split(",")[0]
 
 
 def _told(series: CheckSeries) -> int:

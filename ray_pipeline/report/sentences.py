@@ -56,12 +56,23 @@ def headline(report: GateReport) -> str:
     if not parts and (pending := _days(report, Disposition.PENDING)):
         parts.append(f"Nothing broken; waiting: {pending}.")
     if not parts and not (totals.published or totals.new_rows):
-        parts.append("Nothing new to judge.")
+        parts.append(_nothing_new(report))
     return " ".join(parts) or "Everything holds."
 
 
 def counts(report: GateReport) -> str:
-    """Return what became of the rows, in one sentence."""
+    """Return what became of the rows: of those that were judged in one sentence, then of released ones."""
+    released, refused = (sum(getattr(one, name) for one in report.datasets) for name in ("released", "refused"))
+    said = [_counts(report)] if report.datasets and not _only_releases(report) else []
+    if released:
+        said.append(f"{count(released, 'released row')} {'would be ' if report.dry_run else ''}published.")
+    if refused:
+        still = "still breaks its checks and stays" if refused == 1 else "still break their checks and stay"
+        said.append(f"{count(refused, 'released row')} {still} quarantined.")
+    return " ".join(said) or _counts(report)
+
+
+def _counts(report: GateReport) -> str:
     totals = totals_of(report)
     if not (totals.published or totals.quarantined or totals.held):
         inspected = sum(
@@ -85,6 +96,9 @@ def remark(report: GateReport) -> str:
     """Return what a reader must know before anything else; empty for an ordinary run."""
     if report.repeated:
         return "This run id was decided before: nothing was done now, this is what was found then."
+    days = [day for dataset in report.datasets for day in dataset.days]
+    if days and all(day.disposition is Disposition.INSPECTED for day in days):
+        return "Files that others wrote: they were judged, and nothing was published or kept."
     return "A dry run: nothing was published, quarantined or held." if report.dry_run else ""
 
 
@@ -132,6 +146,18 @@ def held_command(dataset: str, day: str) -> str:
 
 def _command(*words: str) -> str:
     return shlex.join(("ray-pipeline", *words))
+
+
+def _only_releases(report: GateReport) -> bool:
+    totals = totals_of(report)
+    decided = totals.published or totals.quarantined or totals.held
+    return not decided and any(dataset.released or dataset.refused for dataset in report.datasets)
+
+
+def _nothing_new(report: GateReport) -> str:
+    """Say whether there is anything at all: an address that is mistyped looks like a lake where nothing landed."""
+    known = any(one.landed or one.days or one.problems for one in report.datasets)
+    return "Nothing new to judge." if known or not report.datasets else "Nothing has landed yet."
 
 
 def _days(report: GateReport, disposition: Disposition) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from ray_pipeline.sla.measure import RowRef
 from ray_pipeline.sla.result import DatasetResult, GateReport, Verdict
 
 from .sentences import contacts, next_steps, remark, summary
 from .tally import CheckSeries, Group, series_of
-from .words import count, listed, quantity, ranges_of, visible
+from .words import count, day_words, listed, quantity, ranges_of, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,9 +120,30 @@ def _dataset(dataset: DatasetResult, width: int) -> Iterator[Table | Text]:
     series = series_of(dataset)
     if series:
         yield _table(series, width)
+        yield from _reasons(series)
     for found in dataset.not_judged:
         line = f" (contract line {found.line})" if found.line else ""
         yield Text(visible(f"- not judged: {found.what}: {found.why}{line}"), style="dim")
+
+
+def _reasons(series: Sequence[CheckSeries]) -> Iterator[Text]:
+    """Yield what was seen where an error check broke, and why a check could not be judged, of the newest such day."""
+    from rich.text import Text
+
+    for found in series:
+        shown = found.shown
+        unjudged = found.group is Group.UNKNOWN and shown.verdict is not Verdict.NO_HISTORY
+        if not (unjudged or found.group is Group.BROKEN) or not shown.detail:
+            continue
+        where = f", {day_words(shown.day)}" if shown.day and not unjudged else ""
+        line = f"{_MARKS[found.group]} {shown.name or shown.check}{where}: {shown.detail}"
+        if shown.examples:
+            line += f" For example {listed([_place(row) for row in shown.examples[:3]])}."
+        yield Text(visible(line), style=_STYLES[found.group])
+
+
+def _place(row: RowRef) -> str:
+    return f"{row.source} {row.partition}:{row.offset}" if row.partition >= 0 else f"{row.source} row {row.offset}"
 
 
 def _table(series: Sequence[CheckSeries], width: int) -> Table:

@@ -49,7 +49,7 @@ class DayView:
     partials: Mapping[str, Any]
     """By measure id; of all landed rows of the day, merged."""
     earlier: Mapping[str, Any] = field(default_factory=dict)
-    """By measure id; of the nearest earlier day that has rows. What gaps across midnight need."""
+    """By measure id; of earlier days that have rows. What gaps across midnight need."""
     good: int = 0
     """Landed records that were published on this day (Kafka's timestamp), whatever day they tell of."""
     bad: int = 0

@@ -138,7 +138,10 @@ def _sql(contract: DataContract, rule: QualityRule) -> DayCheck:
     scope = scope_of(rule.targets)
     if predicate is not None:
         return RowSql(**_promise(rule, "sql", scope) | {"unit": "rows"}, predicate=predicate)
-    return UnitSql(**_promise(rule, "sql", "day"), query=UnitQuery(query, name, column), problem=problem)
+    promise = _promise(rule, "sql", "day")
+    if problem is None and rule.unit == "rows":
+        promise["unit"] = ""  # the default: nobody but the author knows what the query's one number counts
+    return UnitSql(**promise, query=UnitQuery(query, name, column), problem=problem)
 
 
 def _custom(rule: QualityRule) -> DayCheck:

@@ -172,6 +172,10 @@ class DatasetResult:
     files_added: int = 0
     """Landed files that were published as they are."""
     files_rewritten: int = 0
+    released: int = 0
+    """Quarantined rows that a person had judged again, and that this gate published; in no day's count."""
+    refused: int = 0
+    """Quarantined rows that a person had judged again, and that stay: something is still against them."""
     table: str | None = None
     """URI of the curated table's current metadata."""
     snapshot_id: int | None = None

@@ -168,6 +168,7 @@ def test_what_to_try_next_needs_no_broker(
     assert opened(demo).verify().outcome == Outcome.HELD
 
 
+@pytest.mark.slow
 def test_a_second_run_replaces_its_own_folder_and_nothing_else(
     demo: DemoRun, run: Run, expected: Mapping[str, Expected]
 ):

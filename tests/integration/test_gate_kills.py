@@ -151,6 +151,7 @@ def later() -> FrozenClock:
     return FrozenClock(datetime.now(UTC) + DURATION)
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_step_leaves_the_table_whole_and_is_made_good_by_another_run(tmp_path: Path) -> None:
     worlds = {point: World(tmp_path / point) for point in GATE_NAMES}
     assert run([[world.job(point=point)] for point, world in worlds.items()]) == [[-9]] * len(worlds)
@@ -173,6 +174,7 @@ def test_a_kill_within_a_publication_is_made_good_by_the_same_run(tmp_path: Path
 
 
 @pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.slow
 def test_a_kill_before_a_write_of_any_kind_is_made_good_by_the_same_run(tmp_path: Path, half: int) -> None:
     worlds = {write: World(tmp_path / str(i)) for i, write in enumerate(WRITES[half::2])}
     assert run([[world.job(write=write)] for write, world in worlds.items()]) == [[9]] * len(worlds)
@@ -182,6 +184,7 @@ def test_a_kill_before_a_write_of_any_kind_is_made_good_by_the_same_run(tmp_path
         world.check_done()
 
 
+@pytest.mark.slow
 def test_a_gate_that_is_killed_again_and_again_ends_all_the_same(tmp_path: Path) -> None:
     world = World(tmp_path / "world")
     points = GATE_NAMES[1::2]

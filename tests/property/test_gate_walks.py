@@ -106,6 +106,7 @@ class Walk:
                 assert min(rows.column("amount").to_pylist()) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_the_books_balance_after_every_gate(tmp_path: Path, seed: int) -> None:
     walk = Walk(tmp_path, seed)

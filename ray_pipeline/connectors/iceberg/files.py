@@ -37,6 +37,22 @@ def addable(metadata: pq.FileMetaData, column: str | None, schema: pa.Schema | N
     return _types(arrow, schema) or _layout(metadata, arrow) or _day(metadata, arrow, column)
 
 
+def never_addable(metadata: pq.FileMetaData, column: str | None) -> str | None:
+    """Say why a file cannot be added even when its rows are written anew, because they are not of one event day.
+
+    So it is with files that landed while the contract had another event time.
+    """
+    arrow = metadata.schema.to_arrow_schema()
+    if column is None:
+        return None
+    if column not in arrow.names:
+        return f"column {column!r}, whose day is its partition, is not in it"
+    bounds = _bounds(metadata, arrow, column)
+    if isinstance(bounds, tuple) and bounds[0] != bounds[1]:
+        return f"column {column!r}, whose day is its partition, has more than one day"
+    return None
+
+
 def event_day(metadata: pq.FileMetaData, column: str | None) -> int | None:
     """Return the one day of an addable file as days since 1970; None where no row has an event time."""
     if column is None:

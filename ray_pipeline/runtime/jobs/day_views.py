@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,9 +11,10 @@ from typing import Any
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.gate.entries import Series
 from ray_pipeline.sla.check import DatasetView, DayCheck, DayView, KeyFinding, SqlValue
+from ray_pipeline.sla.checks.gaps import Gaps
 from ray_pipeline.sla.flagged import FlaggedRows
 from ray_pipeline.sla.keys.key_runs import KeyRuns
-from ray_pipeline.sla.measure import Array
+from ray_pipeline.sla.measure import Array, Measure
 from ray_pipeline.sla.measures.publication_days import PublicationDays
 from ray_pipeline.sla.result import CheckResult, Verdict
 
@@ -181,17 +182,49 @@ def dataset_view(known: Known, at: datetime, history: Mapping[str, Series]) -> D
 
 
 def earlier_partials(
-    known: Known, states: States, groups: Iterable[Group], day: str, judged: Mapping[str, DayOutcome]
+    known: Known, states: States, groups: Sequence[Group], day: str, judged: Mapping[str, DayOutcome]
 ) -> Mapping[str, Any]:
-    """Return the partials of the nearest earlier day that has rows, for gaps across midnight."""
-    before = max((other for other in {*known.state.days, *known.new} if other < day), default=None)
-    if before is None:
-        return {}
-    if before in judged:
-        return judged[before].view.partials
-    parts, _ = readable_states(known, states, before, groups)
-    measures = [measure for measure in known.dataset.plan.measures if not isinstance(measure, KeyRuns)]
-    return merged(measures, parts.values())
+    """Return when each group of a frequency was seen last before the day, for gaps across midnight.
+
+    Of the nearest earlier day that has rows, and of those before it that a gap may have begun on which becomes too
+    long on this day: a group may be silent for a whole day.
+    """
+    # The manifests and not the ledger's list of them: one that was changed stops the gate, whatever the checks look at.
+    before = sorted((other for other in {*known.manifests, *known.new} if other < day), reverse=True)
+    found: dict[str, Any] = {}
+    for check in known.dataset.plan.day_checks:
+        if isinstance(check, Gaps):
+            (measure,) = check.measures
+            first = _day_of_a_gap(day, check.limit)
+            seen = measure.zero()
+            for other in before[:1] + [other for other in before[1:] if other >= first]:
+                with_it = seen.merge(_partial(known, states, groups, other, measure, judged).ends())
+                if with_it.too_many:
+                    break
+                seen = with_it
+            found[measure.id] = seen
+    return found
+
+
+def _partial(
+    known: Known, states: States, groups: Sequence[Group], day: str, measure: Measure, judged: Mapping[str, DayOutcome]
+) -> Any:
+    if day in judged:
+        return judged[day].view.partials[measure.id]
+    parts, _ = readable_states(known, states, day, groups)
+    return merged([measure], parts.values())[measure.id]
+
+
+def _day_of_a_gap(day: str, limit: float) -> str:
+    """Return the first day with an event from which a gap of ``limit`` seconds reaches into this one.
+
+    >>> _day_of_a_gap("2013-02-10", 3600), _day_of_a_gap("2013-02-10", 36 * 3600)
+    ('2013-02-09', '2013-02-08')
+    """
+    try:
+        return (datetime.fromisoformat(day) - timedelta(seconds=limit)).date().isoformat()
+    except (ValueError, OverflowError):  # days before the year 1 or after 9999 are legal event days
+        return ""
 
 
 def published_days(known: Known, states: States, groups: Iterable[Group]) -> dict[str, tuple[int, int]]:

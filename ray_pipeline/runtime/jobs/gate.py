@@ -26,7 +26,7 @@ from ray_pipeline.lake.entries import timestamp_text
 from ray_pipeline.lake.keys import quote
 from ray_pipeline.runtime.failpoints import failpoints
 from ray_pipeline.runtime.wiring import load_contracts, open_lake
-from ray_pipeline.sla.result import DatasetResult, GateReport
+from ray_pipeline.sla.result import DatasetResult, Disposition, GateReport
 
 from .gate_dataset import GateDataset, gate_datasets
 from .gate_decision import Proposal, propose, settle_proposal
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 LONGEST_RUN_ID = 200
 _TAKEN = ("index.html", "index.json")
 """The list of runs lies beside the runs."""
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""Of the gate's clock: it is reckoned with, and a moment beyond the calendar's ends is none."""
 ATTEMPTS = 5
 """How often a gate plans anew because a person's release came between."""
 
@@ -118,6 +120,8 @@ def run_gate(
     names = tuple(dict.fromkeys(datasets)) or tuple(config.datasets)
     if at is not None and at.tzinfo is None:
         raise UsageError("the gate's clock needs its offset from UTC, as in 2013-02-25T06:00:00Z")
+    if at is not None and not _EARLIEST <= at <= _LATEST:
+        raise UsageError(f"the gate's clock is between {_EARLIEST:%Y} and {_LATEST:%Y}, not {at.isoformat()}")
     if run_id is not None:
         _check_run_id(run_id)
     compiled = gate_datasets(config, load_contracts(config))
@@ -259,7 +263,7 @@ def _gate_dataset(
                 proposal = propose({**known, name: one}, name, states, run.at, must_rewrite, damaged)
             refusal = publisher.refusal(ledger, one.dataset)
             if refusal is not None:
-                return replace(proposal.result, problems=(*proposal.result.problems, refusal))
+                return _undecided(proposal.result, one.state, refusal)
             if run.dry_run:
                 return proposal.result
             decision = _decide(run, ledger, one, proposal)
@@ -277,6 +281,29 @@ def _gate_dataset(
             return _repeated(run, ledger, one.dataset, earlier, publisher)
         one = read_known(one.dataset, run.store, run.config.pipeline, ledger.state())
     raise GateOvertakenError(name)
+
+
+def _undecided(result: DatasetResult, state: GateState, refusal: str) -> DatasetResult:
+    """Return what was found where nothing is decided: the verdicts, and the books as they are."""
+    days = tuple(
+        replace(day, disposition=Disposition.INSPECTED, published=0, quarantined=0, held=0, reasons=())
+        for day in result.days
+    )
+    return replace(
+        result,
+        days=days,
+        offsets=(),
+        landed=state.landed,
+        published=state.published,
+        quarantined=state.quarantined,
+        held=state.held_rows,
+        new_rows=0,
+        files_added=0,
+        files_rewritten=0,
+        released=0,
+        refused=0,
+        problems=(*result.problems, refusal),
+    )
 
 
 def _decide(run: _Run, ledger: GateLedger, known: Known, proposal: Proposal) -> Decision | None:

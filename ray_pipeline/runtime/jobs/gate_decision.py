@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
 
 SHOWN_HISTORY = 60
+SET_ASIDE = " They are set aside."
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def propose(
     days = sorted({*one.new, *one.state.held})
     new_published = published_days(one, states, groups)
     published = {day: _plus(one.state.published_days, new_published, day) for day in days}
-    keys = find_keys(known, name, states, days)
+    keys = find_keys(known, name, states, days, at)
     history: dict[str, Series] = dict(one.state.history)
     remembered: dict[str, Series] = {}
     outcomes: dict[str, DayOutcome] = {}
@@ -123,7 +124,7 @@ def propose(
         )
         for outcome in outcomes.values()
     )
-    releases, problems = _releases(known, name, states, plans)
+    releases, problems = _releases(known, name, states, plans, at)
     found = _result(one, list(outcomes.values()), plans, releases, checks, _profile(one, states))
     return Proposal(
         replace(found, problems=problems),
@@ -177,13 +178,13 @@ def summary_of(result: DatasetResult) -> VerdictSummary:
 
 
 def _releases(
-    known: Mapping[str, Known], name: str, states: States, plans: Sequence[DayPlan]
+    known: Mapping[str, Known], name: str, states: States, plans: Sequence[DayPlan], at: datetime
 ) -> tuple[tuple[QuarantineRelease, ...], tuple[str, ...]]:
     """Return what to do about each pending release, and why some have to wait: a file cannot be read."""
     one = known[name]
     if not one.state.pending_quarantine:
         return (), ()
-    recheck: Recheck = rechecker(known, name, states)
+    recheck: Recheck = rechecker(known, name, states, at)
     topic, contract = one.dataset.topic, one.dataset.contract
     found: list[QuarantineRelease] = []
     problems: list[str] = []
@@ -244,11 +245,18 @@ def _result(
         new_rows=new,
         files_added=sum(file.action is Action.AS_IS for file in files),
         files_rewritten=sum(file.action is Action.REWRITE for file in files) + sum(bool(r.files) for r in releases),
+        released=released,
+        refused=sum(release.chosen for release in releases) - released,
     )
 
 
 def _waived(result: CheckResult, plan: DayPlan, state: GateState) -> CheckResult:
-    """Say who let a day through whose check broke; a check on rows sets them aside all the same."""
+    """Say who let a day through whose check broke; a check on rows sets them aside all the same.
+
+    What a check on rows would set aside is not, while its whole day is held: then it says that.
+    """
+    if plan.held and result.detail.endswith(SET_ASIDE):
+        result = replace(result, detail=f"{result.detail.removesuffix(SET_ASIDE)} They are held with their day.")
     release = next((one for one in state.pending_held if one.day == plan.day), None)
     held_back = plan.disposition in (Disposition.HELD, Disposition.PENDING)
     sets_aside = result.scope == "row" and result.breach == "quarantine" and result.verdict is Verdict.FAILED

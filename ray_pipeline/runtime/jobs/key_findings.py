@@ -25,6 +25,7 @@ from ray_pipeline.sla.keys.key_runs import KeyRun, KeyRuns
 from ray_pipeline.sla.keys.orphans import find_orphans
 from ray_pipeline.sla.measure import Array
 
+from .day_views import PATIENCE
 from .gate_state import Known, States
 from .measuring import batches_of, measure_batches
 from .shelf import Group
@@ -34,19 +35,19 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_keys(
-    known: Mapping[str, Known], name: str, states: States, days: Sequence[str]
+    known: Mapping[str, Known], name: str, states: States, days: Sequence[str], at: datetime
 ) -> dict[str, dict[str, KeyFinding]]:
     """Return day → check id → what the keys of the day's new and held rows say."""
     one = known[name]
     found: dict[str, dict[str, KeyFinding]] = {day: {} for day in days}
     for check in one.dataset.plan.day_checks:
-        by_day = _find(known, one, states, check, days)
+        by_day = _find(known, one, states, check, days, at)
         for day, finding in by_day.items():
             found[day][check.id] = finding
     return found
 
 
-def rechecker(known: Mapping[str, Known], name: str, states: States) -> Recheck:
+def rechecker(known: Mapping[str, Known], name: str, states: States, at: datetime) -> Recheck:
     """Return what judges quarantined rows again by the checks that look at rows."""
     one = known[name]
     checks = [check for check in one.dataset.plan.day_checks if check.scope == "row" and check.severity == "error"]
@@ -64,7 +65,7 @@ def rechecker(known: Mapping[str, Known], name: str, states: States) -> Recheck:
             keys = _keys_of_rows(check, batches, one, day)
             if keys is None:
                 continue
-            finding = _judge_keys(known, one, states, check, [keys], rows).get(day)
+            finding = _judge_keys(known, one, states, check, [keys], rows, at).get(day)
             if finding is not None and finding.positions:
                 found[check.id] = np.concatenate(list(finding.positions.values()))
         return found
@@ -73,7 +74,7 @@ def rechecker(known: Mapping[str, Known], name: str, states: States) -> Recheck:
 
 
 def _find(
-    known: Mapping[str, Known], one: Known, states: States, check: DayCheck, days: Sequence[str]
+    known: Mapping[str, Known], one: Known, states: States, check: DayCheck, days: Sequence[str], at: datetime
 ) -> dict[str, KeyFinding]:
     measure = _key_measure(check)
     if measure is None:
@@ -91,7 +92,7 @@ def _find(
                 continue
             candidates.append(file_keys(one, states, measure, day, file))
     try:
-        found = _judge_keys(known, one, states, check, candidates, None)
+        found = _judge_keys(known, one, states, check, candidates, None, at)
     except RayPipelineError as error:  # another file that had to be looked into: a parent's, or one in the table
         if error.retryable:
             raise
@@ -108,13 +109,14 @@ def _judge_keys(
     check: DayCheck,
     candidates: list[KeyFile],
     rows: pa.Table | None,
+    at: datetime,
 ) -> dict[str, KeyFinding]:
     """Return what is found of the candidates; ``rows`` are those of a candidate that is no file of the store."""
     measure = _key_measure(check)
     if measure is None or not candidates:
         return {}
     if isinstance(check, HasParent):
-        return _orphans(known, one, states, check, candidates)
+        return _orphans(known, one, states, check, candidates, at)
     files = {file.key: file for _, file in [*one.all_landed(), *one.in_table()]}
 
     def read_keys(key: str, day: str, positions: Array) -> pa.Table:  # noqa: ARG001  the interface's
@@ -131,7 +133,12 @@ def _judge_keys(
 
 
 def _orphans(
-    known: Mapping[str, Known], one: Known, states: States, check: HasParent, candidates: list[KeyFile]
+    known: Mapping[str, Known],
+    one: Known,
+    states: States,
+    check: HasParent,
+    candidates: list[KeyFile],
+    at: datetime,
 ) -> dict[str, KeyFinding]:
     name = one.dataset.parents.get(check.relationship.id)
     if name is None or name not in known:
@@ -154,15 +161,19 @@ def _orphans(
     states.prefetch(parent, (file for _, file in parent.all_landed()), _group(states, parent, measure))
     files = [file_keys(parent, states, measure, day, file) for day, file in parent.all_landed()]
     return find_orphans(
-        candidates, files, parent=name, judged_until=_judged_until(parent, parent.dataset.expectations.lateness)
+        candidates, files, parent=name, judged_until=_judged_until(parent, parent.dataset.expectations.lateness, at)
     )
 
 
-def _judged_until(parent: Known, lateness: timedelta) -> int | None:
-    """Return up to which moment every parent must have come, in microseconds."""
-    if parent.landed.watermark is None:
-        return None
-    past = parent.landed.watermark - _EPOCH - lateness
+def _judged_until(parent: Known, lateness: timedelta, at: datetime) -> int:
+    """Return up to which moment every parent must have come, in microseconds.
+
+    A parent that brings no event keeps its children waiting for ``PATIENCE``, as it keeps a day open, and no longer.
+    """
+    reached = at - PATIENCE
+    if parent.landed.watermark is not None:
+        reached = max(reached, parent.landed.watermark)
+    past = reached - _EPOCH - lateness
     return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
 
 

@@ -57,6 +57,7 @@ def read_landed(store: ObjectStore, pipeline: str, topic: str, since: Mapping[Lo
     highest: list[datetime] = []
     lowest: list[datetime] = []
     for log in find_logs(store, pipeline, topic):
+        tail = read_tail(store, log)  # before the entries: ingest goes on, and a watermark must not pass what is read
         known = since.get(log)
         n, end = (-1, 0) if known is None else (known.n, known.end)
         for number, entry in read_history(store, log, first=n + 1):
@@ -70,7 +71,6 @@ def read_landed(store: ObjectStore, pipeline: str, topic: str, since: Mapping[Lo
                     lowest.append(as_moment(entry.event_time_min))
         if n >= 0:
             through[log] = Position(n, end)
-            tail = read_tail(store, log)
             if tail is not None and tail.event_time_max is not None:
                 highest.append(as_moment(tail.event_time_max))
     return Landed(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from ray_pipeline.errors import CatalogUnavailableError, RayPipelineError
+from ray_pipeline.errors import CatalogUnavailableError, FileCorruptError, RayPipelineError
 from ray_pipeline.gate.entries import Decision
 from ray_pipeline.gate.ledger import GateLedger
 from ray_pipeline.lake.entries import DataFile
@@ -105,8 +105,12 @@ class Publisher:
         return None if why is None else f"{why}; nothing was decided: {_REMEDY}"
 
     def must_rewrite(self, dataset: GateDataset) -> Callable[[DataFile], bool]:
-        """Return what says of a landed file that the table cannot take it as it is."""
-        from ray_pipeline.connectors.iceberg.files import addable
+        """Return what says of a landed file that the table cannot take it as it is.
+
+        It raises ``FileCorruptError`` for one that the table cannot take however it is written: a decision to publish
+        it would stand in the way for ever, so its day is held.
+        """
+        from ray_pipeline.connectors.iceberg.files import addable, never_addable
 
         column: str | None = dataset.contract.event_time or "_timestamp"
         try:
@@ -117,6 +121,8 @@ class Publisher:
 
         def must(file: DataFile) -> bool:
             metadata = open_verified(self._store.get(file.key), file).metadata
+            if (never := never_addable(metadata, column)) is not None:
+                raise FileCorruptError(file.key, f"the table cannot take it, for {never}")
             return addable(metadata, column) is not None
 
         return must

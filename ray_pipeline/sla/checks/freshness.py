@@ -11,6 +11,9 @@ from ray_pipeline.sla.result import CheckResult, Verdict
 
 from .promise import Promise
 
+CLOCK_TOLERANCE = 300.0
+"""Seconds by which a producer's clock may run ahead before nobody can say how old its newest event is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freshness(Promise):
@@ -36,8 +39,9 @@ class Freshness(Promise):
         age = (view.at - view.newest_event).total_seconds()
         newest = f"{view.newest_event:%Y-%m-%d %H:%M}Z"
         if age < 0:
-            detail = f"The newest event, {newest}, lies {in_words(-age)} in the future: a clock is wrong."
-            return self.result(view, Verdict.PASSED, value=age, detail=detail)
+            detail = f"The newest event, {newest}, lies {in_words(-age)} after the gate's clock: one of them is wrong."
+            verdict = Verdict.PASSED if age >= -CLOCK_TOLERANCE else Verdict.UNKNOWN
+            return self.result(view, verdict, value=age, detail=detail)
         if age <= self.limit:
             return self.result(view, Verdict.PASSED, value=age, detail=f"The newest event is of {newest}.")
         detail = f"No data came for {in_words(age)}: the newest event is of {newest}. See whether the source writes."

@@ -103,6 +103,13 @@ class Occupied:
                     best = _longer(best, Gap(until - start, start, until, number[key]))
         return best
 
+    def ends(self) -> Occupied:
+        """Return the last bucket of each group alone: all that a later day asks of this one."""
+        if self.too_many or not len(self.groups):
+            return self
+        at = np.searchsorted(self.groups, np.arange(self.group_count), "right") - 1
+        return Occupied(self.bucket, False, self.keys, self.groups[at], self.first[at], self.last[at])
+
     def state(self) -> State:
         moments = {"first": self.first.astype("<i8"), "last": self.last.astype("<i8")}
         arrays = {"keys": self.keys.astype("<u8"), "groups": self.groups.astype("<i4"), **moments}

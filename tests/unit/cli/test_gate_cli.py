@@ -238,6 +238,12 @@ def test_an_offset_that_is_none_is_refused(run: Run, gated: Shop, offset: str) -
     assert clean(run("quarantine", "show", "orders", "--offset", offset)).code == 2
 
 
+@pytest.mark.parametrize("day", ["2026-02-30", "01.03.2026"])
+def test_a_day_that_is_none_is_refused(run: Run, gated: Shop, day: str) -> None:
+    said = clean(run("quarantine", "show", "orders", "--day", day))
+    assert (said.code, "is no day" in said.err) == (2, True)
+
+
 @pytest.mark.parametrize("limit", ["0", "-1", "many"])
 def test_a_limit_below_one_is_refused(run: Run, gated: Shop, limit: str) -> None:
     assert clean(run("quarantine", "show", "orders", "--limit", limit)).code == 2
@@ -245,11 +251,11 @@ def test_a_limit_below_one_is_refused(run: Run, gated: Shop, limit: str) -> None
 
 def test_rows_that_still_break_their_check_stay_and_waived_ones_are_published(run: Run, gated: Shop) -> None:
     assert clean(run("quarantine", "release", "orders", "--day", DAY, "--reason", "look again")).code == 0
-    run("gate", *AT)
+    assert "1 released row still breaks its checks and stays quarantined." in run("gate", *AT).out
     assert gated.quarantined() == {"o4": ["positive"]}
     said = clean(run("quarantine", "release", "orders", "--offset", "0:4", "--reason", "a refund", "--waive"))
     assert "next: ray-pipeline gate orders" in said.out
-    run("gate", *AT)
+    assert "1 released row published." in run("gate", *AT).out
     assert "o4" in gated.published()
     assert gated.breaches() == []
 

@@ -65,7 +65,7 @@ def test_a_failed_row_check_sets_its_rows_aside() -> None:
     assert (made.published, made.quarantined, made.held) == (16, 4, 0)
     new = made.files[1]
     assert new.dropped.tolist() == [1, 4, 9]
-    assert [(drop.check, drop.message) for drop in new.drops] == [("a", "3 rows have no id"), ("b", "B")]
+    assert [(drop.check, drop.message) for drop in new.drops] == [("a", 'breaks "A"'), ("b", 'breaks "B"')]
 
 
 def test_rows_within_the_tolerance_of_a_check_are_not_set_aside() -> None:

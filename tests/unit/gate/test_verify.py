@@ -293,4 +293,19 @@ def test_a_table_may_be_behind_the_ledger_and_never_ahead_of_it(world: World) ->
     results = {found.id: found for found in verify_gate(world.store, PIPELINE, TOPIC, table=behind)}
     assert results["G4"].status is Status.HELD
     assert results["G4"].note.startswith("2 decisions are not in the table yet")
+    decisions = [entry for entry, _ in world.ledger().entries() if isinstance(entry, Decision)]
+    files = [file for entry in decisions[:2] for file in entry.publish]
+    nearly = TableFiles(tuple((world.store.uri(file.key), file.rows) for file in files), decisions[1].n)
+    results = {found.id: found for found in verify_gate(world.store, PIPELINE, TOPIC, table=nearly)}
+    assert results["G4"].note == "1 decision is not in the table yet; the next gate puts it there"
     assert "does not have" in broken(world, table=replace(table, applied=99))["G4"]
+
+
+def test_a_decision_that_publishes_nothing_is_not_missing_from_the_table(world: World) -> None:
+    table = table_of(world)
+    world.land(2)
+    day = DAYS[0]
+    last = world.gate("fourth", Verdicts(lambda _: [result("volume")]))
+    assert (last.publish, world.ledger().state().held.get(day)) != ((), None)
+    results = {found.id: found for found in verify_gate(world.store, PIPELINE, TOPIC, table=table)}
+    assert (results["G4"].status, results["G4"].note) == (Status.HELD, "")

@@ -110,6 +110,8 @@ datasets = st.builds(
     new_rows=rows,
     files_added=rows,
     files_rewritten=rows,
+    released=rows,
+    refused=rows,
     table=st.none() | names,
     snapshot_id=st.none() | st.integers(0, 2**63),
     problems=st.lists(names, max_size=2).map(tuple),

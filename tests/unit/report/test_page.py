@@ -293,6 +293,23 @@ def test_an_unfinished_verdict_never_says_that_all_is_well() -> None:
     assert "Everything holds" not in text
 
 
+def test_columns_of_which_no_row_is_new_are_not_drawn() -> None:
+    report = flights(2)
+    empty = tuple(replace(profile, type="", rows=0, nulls=0) for profile in report.datasets[0].profile)
+    html = render(replace(report, datasets=(replace(report.datasets[0], profile=empty),)))
+    assert "What the new rows look like" not in html
+    assert "What the new rows look like" in render(report)
+
+
+def test_ends_of_times_on_several_days_are_days() -> None:
+    ends = ("2013-02-04T09:20:00Z", "2013-02-25T05:21:00Z")
+    profile = ColumnProfile("at", "timestamp[us, tz=UTC]", 9, 0, *ends)
+    report = flights(2)
+    html = render(replace(report, datasets=(replace(report.datasets[0], profile=(profile,)),)))
+    assert "<bdi>4 Feb 2013</bdi>" in html
+    assert "<bdi>25 Feb 2013</bdi>" in html
+
+
 def _palettes() -> list[dict[str, str]]:
     css = files("ray_pipeline.report").joinpath("templates/style.css").read_text("utf-8")
     blocks = re.findall(r":root \{(.*?)\}", css, re.DOTALL)[:2]

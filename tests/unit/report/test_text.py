@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from ray_pipeline.report import sentences, text, words
 from ray_pipeline.report.sentences import headline, summary
 from ray_pipeline.report.text import render_text
+from ray_pipeline.sla.measure import RowRef
 from ray_pipeline.sla.result import Disposition, GateReport, Verdict
 
 from .samples import flights
@@ -87,6 +88,42 @@ def test_all_well_is_said_only_where_all_is_well() -> None:
     waiting = replace(report, datasets=(replace(good[0], days=(pending,)),))
     assert summary(waiting) == "Nothing broken; waiting: 1 day of departures. 0 rows published, 9 waiting."
     assert headline(replace(report, datasets=())) == "Nothing new to judge."
+
+
+def test_a_lake_where_nothing_ever_landed_is_not_one_without_news() -> None:
+    report = flights(2)
+    known = tuple(replace(dataset, days=(), checks=()) for dataset in report.datasets)
+    assert headline(replace(report, datasets=known)) == "Nothing new to judge."
+    never = tuple(replace(dataset, landed=0) for dataset in known)
+    assert headline(replace(report, datasets=never)) == "Nothing has landed yet."
+
+
+def test_what_became_of_released_rows_is_said() -> None:
+    report = flights(2)
+    only = replace(report.datasets[0], days=(), checks=(), released=2, refused=1)
+    said = "2 released rows published. 1 released row still breaks its checks and stays quarantined."
+    assert summary(replace(report, datasets=(only,))) == f"Nothing new to judge. {said}"
+    both = replace(report.datasets[0], released=2, refused=1)
+    assert summary(replace(report, datasets=(both,))).endswith(f" rows published. {said}")
+    dry = replace(report, datasets=(replace(only, refused=0),), dry_run=True)
+    assert summary(dry) == "Nothing new to judge. 2 released rows would be published."
+
+
+def test_below_the_table_is_what_was_seen_and_why_a_check_could_not_be_judged() -> None:
+    report = flights(2)
+    day = report.datasets[0].days[0]
+    places = (RowRef("departures", 0, 41), RowRef("vendor.parquet", -1, 7))
+    broken = replace(day.checks[0], check="a", name="A", severity="error", verdict=Verdict.FAILED, detail="Two.")
+    unknown = replace(day.checks[0], check="b", name="B", verdict=Verdict.UNKNOWN, detail="It has no such column.")
+    no_history = replace(day.checks[0], check="c", name="C", verdict=Verdict.NO_HISTORY, detail="2 days known.")
+    checks = (replace(broken, examples=places), unknown, no_history)
+    dataset = replace(report.datasets[0], days=(replace(day, checks=checks),), checks=())
+    shown = render_text(replace(report, datasets=(dataset,)), width=140)
+    assert (
+        f"✗ A, {words.day_words(broken.day or '')}: Two. For example departures 0:41 and vendor.parquet row 7." in shown
+    )
+    assert "? B: It has no such column." in shown
+    assert "2 days known" not in shown
 
 
 def test_a_dataset_check_that_broke_is_named() -> None:

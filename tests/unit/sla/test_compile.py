@@ -60,6 +60,17 @@ def test_what_cannot_be_judged_is_listed_with_its_reason_and_line() -> None:
     assert [entry.line for entry in plan.not_judged] == sorted(entry.line or 0 for entry in plan.not_judged)
 
 
+def test_the_number_of_a_query_over_a_day_counts_rows_only_where_it_is_a_count_of_them() -> None:
+    rules = """
+    quality:
+      - {name: rows, type: sql, query: "SELECT COUNT(*) FROM ${table} WHERE amount < 0", mustBe: 0}
+      - {name: mean, type: sql, query: "SELECT avg(amount) FROM ${table}", mustBeLessThan: 9}
+      - {name: share, type: sql, query: "SELECT 100 * avg(amount) FROM ${table}", mustBeLessThan: 9, unit: percent}
+    """
+    units = {check.name: check.unit for check in plan_of(orders(object_=rules)).day_checks if check.kind == "sql"}
+    assert units == {"rows": "rows", "mean": "", "share": "percent"}
+
+
 def test_a_latency_or_frequency_without_any_time_is_listed() -> None:
     sla = "slaProperties: [{property: latency, value: 1, unit: h}, {property: freshness, value: 1, unit: h}]"
     plan = plan_of(orders(root=sla, event_time=False))

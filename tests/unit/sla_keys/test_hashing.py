@@ -241,6 +241,7 @@ def test_columns_that_can_never_be_equal_are_named_before_any_row_is_read():
     assert comparison_problem(child, [("no",)], parent, [("n",)]) == "there is no column no"
 
 
+@pytest.mark.slow
 def test_ten_million_regular_keys_do_not_collide_in_one_half():
     count = 10_000_000
     digits = np.arange(count)

@@ -24,6 +24,7 @@ SMALL = SqlLimits(memory_bytes=100 << 20, seconds=1.0, spill_bytes=1 << 30)
         "SELECT bit_count(1) + length(lpad('a', 2000000000, 'b'))",
     ],
 )
+@pytest.mark.slow
 def test_a_query_without_an_end_is_stopped(query: str):
     begun = time.monotonic()
     value = run_unit_query(query, [ROWS], ROWS.schema, SMALL)
@@ -49,6 +50,7 @@ def test_a_query_that_wants_all_memory_gets_what_is_allowed(query: str):
     assert value.problem.startswith("it needs more than 100 MB of memory")
 
 
+@pytest.mark.slow
 def test_a_sort_larger_than_its_memory_spills_and_answers():
     rows = pa.table({"s": pa.array([hashlib.sha512(b"%d" % i).hexdigest() for i in range(400_000)])})
     query = "SELECT SUM(n) FROM (SELECT row_number() OVER (ORDER BY s DESC) AS n FROM unit)"
