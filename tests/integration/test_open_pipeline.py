@@ -54,5 +54,5 @@ def test_a_report_prints_as_the_command_line_does_and_its_repr_is_one_line(tmp_p
     lake = GateLake(tmp_path, {"sales": CONTRACT})
     report = open_pipeline(lake.config).gate(run_id="nothing-yet")
     assert repr(report) == "<GateRunReport 'nothing-yet': HELD, sales>"
-    assert "Nothing new to judge" in str(report)
+    assert "Nothing has landed yet" in str(report)
     assert "<script" not in report._repr_html_()
