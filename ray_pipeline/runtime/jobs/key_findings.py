@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,6 @@ from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.safe_parquet import open_verified
 from ray_pipeline.sla.check import DayCheck, KeyFinding
-from ray_pipeline.sla.checks.promise import Promise
 from ray_pipeline.sla.checks.relationship import HasParent
 from ray_pipeline.sla.checks.uniqueness import Uniqueness
 from ray_pipeline.sla.flagged import FlaggedRows
@@ -26,7 +24,6 @@ from ray_pipeline.sla.keys.key_files import KeyFile
 from ray_pipeline.sla.keys.key_runs import KeyRun, KeyRuns
 from ray_pipeline.sla.keys.orphans import find_orphans
 from ray_pipeline.sla.measure import Array
-from ray_pipeline.sla.targets import all_hold
 
 from .day_views import PATIENCE
 from .gate_state import Known, States
@@ -88,14 +85,12 @@ def _find(
         for file in [*one.state.held.get(day, ()), *(new.file for new in one.new.get(day, ()))]:
             try:
                 states.get(one, file, _group(states, one, measure))
-                aside = _set_aside(one, states, file) if isinstance(check, Uniqueness) else None
             except RayPipelineError as error:
                 if error.retryable:
                     raise
                 problems[day] = str(error)  # the file's day is held for it anyway
                 continue
-            keys = file_keys(one, states, measure, day, file)
-            candidates.append(keys if aside is None else replace(keys, excluded=aside))
+            candidates.append(file_keys(one, states, measure, day, file))
     try:
         found = _judge_keys(known, one, states, check, candidates, None, at)
     except RayPipelineError as error:  # another file that had to be looked into: a parent's, or one in the table
@@ -105,33 +100,6 @@ def _find(
     for day in days:
         found.setdefault(day, KeyFinding(0, 0))
     return found | {day: KeyFinding(0, 0, problem=problem) for day, problem in problems.items()}
-
-
-def _set_aside(one: Known, states: States, file: DataFile) -> Array | None:
-    """Return the rows of a file that another check sets aside whatever else comes; None where there is none.
-
-    Such a row is never published, so a good one with the same key is no duplicate of it, in one gate or in two.
-    """
-    measures = {
-        measure.id
-        for check in one.dataset.plan.day_checks
-        if isinstance(check, Promise) and check.flags_rows and _forbids_any(check)
-        for measure in check.measures
-    }
-    found: list[Array] = []
-    for group in states.groups(one):
-        if not group.is_keys and any(measure.id in measures for measure in group.measures):
-            parts = states.get(one, file, group)
-            found += [
-                part.positions for name, part in parts.items() if name in measures and isinstance(part, FlaggedRows)
-            ]
-    rows = np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
-    return rows if len(rows) else None
-
-
-def _forbids_any(check: Promise) -> bool:
-    """Say whether a single row breaks the check."""
-    return not all_hold(check.targets, 1.0 if check.unit == "rows" else 1e-9)
 
 
 def _judge_keys(

@@ -170,14 +170,3 @@ def test_days_at_the_ends_of_the_calendar_are_published(shop: Shop, at: datetime
     shop.gate("orders", at=at)
     assert len(shop.published()) == 9
     assert shop.breaches() == []
-
-
-@pytest.mark.parametrize("gates", [1, 2])
-def test_a_good_row_is_no_duplicate_of_one_that_is_set_aside_in_one_gate_or_in_two(shop: Shop, gates: int) -> None:
-    shop.land("orders", [order(0, amount=-1), order(1), order(2), order(3)])
-    if gates == 2:
-        shop.gate("orders")
-    shop.land("orders", [order(0)])
-    found = shop.orders()
-    assert (found.published, found.quarantined, found.held) == (4, 1, 0)
-    assert sorted(shop.published()) == ["o0", "o1", "o2", "o3"]
