@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from .text import visible
+from ray_pipeline.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ray_pipeline.errors import UsageError
+from ray_pipeline.text import count, visible
 from ray_pipeline.types import Outcome
 
 from .console import note, out, print_json, print_line
 from .naming import contract_files, open_contract
 from .options import ConfigOption, FormatsMode, FormatsOption, Output, OutputOption, SetOption
-from .text import count, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from ray_pipeline.text import visible
+
 from .console import print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import visible
 
 
 def curated(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ray_pipeline.text import count, visible, visible_bytes
+
 from .console import print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import count, visible, visible_bytes
 
 if TYPE_CHECKING:
     from ray_pipeline.runtime.dead_letters import RefusedRecord

@@ -7,8 +7,9 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ray_pipeline.text import count, visible
+
 from .console import out, print_line
-from .text import count, visible
 
 if TYPE_CHECKING:
     from rich.table import Table

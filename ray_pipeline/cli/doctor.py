@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ray_pipeline.text import visible
 from ray_pipeline.types import Outcome
 
 from .console import out, print_json
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console

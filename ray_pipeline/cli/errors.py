@@ -21,9 +21,8 @@ from contextlib import contextmanager
 import typer
 
 from ray_pipeline.errors import ProblemsError, RayPipelineError, UsageError
+from ray_pipeline.text import count, visible
 from ray_pipeline.types import Outcome
-
-from .text import count, visible
 
 INTERRUPTED = 130
 READER_LEFT = 141

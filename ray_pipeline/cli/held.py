@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ray_pipeline.text import count, visible
+
 from .console import print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import count, visible
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

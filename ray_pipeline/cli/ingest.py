@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ray_pipeline.text import visible
+
 from .console import err, note, print_json, print_line, watched
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

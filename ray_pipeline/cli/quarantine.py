@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ray_pipeline.text import count, visible
+
 from .console import print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import count, visible
 
 if TYPE_CHECKING:
     from ray_pipeline.gate.entries import Selection

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from ray_pipeline.text import count, visible
+
 from .console import note, print_json, print_line, progress
 from .options import Output
-from .text import count, visible
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from ray_pipeline.text import visible
 from ray_pipeline.types import Outcome
 
 from .console import note, print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import visible
 
 
 def resume(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ray_pipeline.text import visible
+
 from .console import note, out, print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
-from .text import visible
 
 if TYPE_CHECKING:
     from ray_pipeline.runtime.status import PartitionStanding, PipelineStatus

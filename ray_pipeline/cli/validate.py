@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO
 import typer
 
 from ray_pipeline.errors import UsageError
+from ray_pipeline.text import count, visible
 from ray_pipeline.types import Outcome
 
 from .console import note, print_json, print_line
 from .lines import Line, read_lines
 from .naming import open_contract
 from .options import ConfigOption, FormatsMode, FormatsOption, Output, OutputOption, SetOption
-from .text import count, visible
 
 if TYPE_CHECKING:
     from ray_pipeline.contracts.model import DataContract

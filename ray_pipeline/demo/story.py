@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ray_pipeline.report.tally import CheckSeries, Group, series_of
-from ray_pipeline.report.words import count, listed, quantity, ranges_of
+from ray_pipeline.report.words import listed, quantity, ranges_of
 from ray_pipeline.sla.result import DatasetResult, Disposition, GateReport
+from ray_pipeline.text import count
 
 from .events import ARRIVALS, DEPARTURES, WEATHER
 

@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.keys import LogId
+from ray_pipeline.lake.seal import seal, unseal
 from ray_pipeline.sla.result import Disposition
 from ray_pipeline.types import ContractRef, Offset
 
-from .values import as_document, from_document, seal, unseal
+from .values import as_document, from_document
 
 Series = tuple[tuple[str, float], ...]
 """(day, value), oldest first; for checks on the dataset (time of the gate, value)."""

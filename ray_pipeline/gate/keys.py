@@ -8,10 +8,12 @@
       checkpoint.json                         a hint: the newest n
       runs/<run id>.json                      which entry decided this run
       days/<day>/<n>-<nonce>.json             the manifest of a day as of decision n
-      states/<file>.<digest of the measures>.state
+      states/<ab>/<SHA-256 of the file>.<group of measures>.state
+      results/<n>-<nonce>.json                what was found, on which decision n rests
       data/<day>/<n>-<nonce>-<i>.parquet      rewritten and released rows
       quarantine/<day>/<n>-<nonce>-<i>.parquet
-    <pipeline>/_gate/_runs/<run id>/…         reports, of all datasets of a run
+    <pipeline>/_gate/_runs/<run id>/…         reports, of all datasets of a run; index.html beside them
+    <pipeline>/_gate/catalog.db, _warehouse/  the curated tables, where no other catalog is configured
 
 Names from outside are quoted as the lake quotes them. What two gates may both write while they race for one decision
 has the writer's nonce in its name, so neither overwrites the other's.
@@ -19,12 +21,7 @@ has the writer's nonce in its name, so neither overwrites the other's.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable
-
-from ray_pipeline.lake.keys import quote, unquote
-
-_LONGEST_NAME = 200
+from ray_pipeline.lake.keys import quote
 
 
 def gate_prefix(pipeline: str, dataset: str | None = None) -> str:
@@ -72,17 +69,18 @@ def quarantine_key(pipeline: str, dataset: str, day: str, n: int, nonce: str, i:
     return f"{gate_prefix(pipeline, dataset)}/quarantine/{quote(day)}/{n:020d}-{quote(nonce)}-{i:06d}.parquet"
 
 
-def state_key(pipeline: str, dataset: str, file_key: str, measure_ids: Iterable[str]) -> str:
-    """Return the key of the states that these measures have of one file.
+def state_key(pipeline: str, dataset: str, sha256: str, group: str) -> str:
+    """Return the key of the states that one group of measures has of the file with this SHA-256.
 
-    The digest is over the file's whole key and the measures in order of name: another set of measures, another object.
-
-    >>> state_key("p", "d", "p/data/t/00000/x.parquet", ["b", "a"]).split("/")[-1]
-    'x.parquet.3b1ba58d592cca04.state'
+    >>> state_key("p", "d", "ab12", "k-9")
+    'p/_gate/d/states/ab/ab12.k-9.state'
     """
-    digest = hashlib.sha256("\n".join([file_key, *sorted(measure_ids)]).encode()).hexdigest()[:16]
-    name = quote(file_key.rsplit("/", 1)[-1])[-_LONGEST_NAME:]
-    return f"{gate_prefix(pipeline, dataset)}/states/{name}.{digest}.state"
+    return f"{gate_prefix(pipeline, dataset)}/states/{quote(sha256[:2])}/{quote(sha256)}.{quote(group)}.state"
+
+
+def result_key(pipeline: str, dataset: str, n: int, nonce: str) -> str:
+    """Return the key of what was found about the dataset, on which decision ``n`` rests."""
+    return f"{gate_prefix(pipeline, dataset)}/results/{n:020d}-{quote(nonce)}.json"
 
 
 def report_key(pipeline: str, run_id: str, name: str) -> str:
@@ -107,11 +105,6 @@ def entry_number(key: str) -> int | None:
     """
     stem, dot, end = key.rsplit("/", 1)[-1].partition(".")
     return int(stem) if dot and end == "json" and len(stem) == 20 and stem.isdecimal() else None
-
-
-def dataset_of(prefix_segment: str) -> str | None:
-    """Return the dataset whose folder this is; None for ``_runs``."""
-    return None if prefix_segment == "_runs" else unquote(prefix_segment)
 
 
 def _dataset(name: str) -> str:

@@ -11,10 +11,11 @@ from ray_pipeline.errors import FileCorruptError
 from ray_pipeline.lake.entries import DataFile
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.lake.read_ahead import read_ahead
+from ray_pipeline.lake.seal import seal, unseal
 from ray_pipeline.sla.result import Disposition
 
 from .entries import DayState, GateState
-from .values import as_document, from_document, seal, unseal
+from .values import as_document, from_document
 
 FORMAT = 1
 
@@ -134,10 +135,3 @@ def read_manifests(store: ObjectStore, state: GateState, days: Iterable[str] | N
     chosen = [state.days[day] for day in sorted(state.days if days is None else set(days) & state.days.keys())]
     for at, (key, data) in zip(chosen, read_ahead(store, [at.manifest for at in chosen]), strict=True):
         yield decode_manifest(data, key, at.sha256)
-
-
-def landed_files(store: ObjectStore, state: GateState, day: str) -> list[DataFile]:
-    """Return every landed file of a day that was decided on so far, held ones included."""
-    if day not in state.days:
-        return []
-    return [fate.file for fate in read_manifest(store, state.days[day]).files]

@@ -94,16 +94,6 @@ class QuarantineRelease:
         return sum(len(found.positions) for found in self.files)
 
 
-def plan_releases(
-    store: ObjectStore, pipeline: str, topic: str, state: GateState, contract: DataContract, recheck: Recheck
-) -> tuple[QuarantineRelease, ...]:
-    """Plan every pending release of quarantined rows; a row that several of them choose belongs to the first."""
-    planned: list[QuarantineRelease] = []
-    for release in state.pending_quarantine:
-        planned.append(plan_release(store, pipeline, topic, state, release, contract, recheck, planned))
-    return tuple(planned)
-
-
 def plan_release(
     store: ObjectStore,
     pipeline: str,

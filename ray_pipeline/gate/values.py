@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from enum import Enum
@@ -13,27 +11,6 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
-
-
-def seal(document: Mapping[str, Any]) -> bytes:
-    """Return one line of JSON whose last member is the SHA-256 of the line without it.
-
-    >>> unseal(seal({"a": 1}))
-    {'a': 1}
-    """
-    line = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    return line[:-1] + _end(line)
-
-
-def unseal(data: bytes) -> dict[str, Any]:
-    """Return the document; raise ``ValueError`` where the bytes are not what was sealed."""
-    line = data[:-_END_BYTES] + b"}"
-    if data[-_END_BYTES:] != _end(line):
-        raise ValueError("its SHA-256 is not the one in it")
-    document = json.loads(line)
-    if not isinstance(document, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004 - a reader asks for one error
-    return document
 
 
 def as_document(value: Any) -> dict[str, Any]:
@@ -47,13 +24,6 @@ def from_document(cls: type[T], document: Any) -> T:
     Raises ``ValueError``, which names the member, where one is missing or is not of its type.
     """
     return cast(T, _reader(cast(Any, cls))(document))
-
-
-def _end(line: bytes) -> bytes:
-    return b',"sha256":"' + hashlib.sha256(line).hexdigest().encode() + b'"}'
-
-
-_END_BYTES = len(_end(b""))
 
 
 @lru_cache(maxsize=256)

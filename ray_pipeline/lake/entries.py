@@ -6,12 +6,11 @@ Field names are the format on disk: a reader of another version must find them u
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from ray_pipeline.lake.seal import seal, unseal
 from ray_pipeline.types import ContractRef, Offset
 
 
@@ -172,30 +171,19 @@ def encode(entry: LogEntry) -> bytes:
     >>> decode(encode(Resume("n1", "ann", "2013-01-01T00:00:00Z")))
     Resume(nonce='n1', allowed_by='ann', written_at='2013-01-01T00:00:00Z')
     """
-    line = json.dumps({"format": FORMAT, "type": entry.type, **asdict(entry)}, separators=(",", ":")).encode()
-    return line[:-1] + _seal(line)
+    return seal({"format": FORMAT, "type": entry.type, **asdict(entry)})
 
 
 def decode(data: bytes) -> LogEntry:
     """Return the entry; raise ``ValueError`` with a reason where the bytes are not one."""
-    line = data[:-_SEAL_BYTES] + b"}"
-    if data[-_SEAL_BYTES:] != _seal(line):
-        raise ValueError("its SHA-256 is not the one in it")
-    document = json.loads(line)
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    document = unseal(data)
+    if document.get("format") != FORMAT:
         raise ValueError(f"not a log entry of format {FORMAT}")
     cls = _TYPES.get(document.get("type", ""))
     if cls is None:
         raise ValueError("an entry of a type that this version does not know")
     entry: LogEntry = _build(cls, document)
     return entry
-
-
-def _seal(line: bytes) -> bytes:
-    return b',"sha256":"' + hashlib.sha256(line).hexdigest().encode() + b'"}'
-
-
-_SEAL_BYTES = len(_seal(b""))
 
 
 def _build(cls: type[Any], document: dict[str, Any]) -> Any:

@@ -19,6 +19,7 @@ from ray_pipeline.sla.result import (
     GateReport,
     Verdict,
 )
+from ray_pipeline.text import count
 from ray_pipeline.types import Outcome
 
 from . import drawings
@@ -36,7 +37,7 @@ from .view import (
     MatrixRow,
     RunPage,
 )
-from .words import count, day_words, instant_words, quantity, ranges_of, share_words
+from .words import day_words, instant_words, quantity, ranges_of, share_words
 
 HELD = 4
 """How many held days are told one by one."""

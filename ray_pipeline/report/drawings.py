@@ -13,9 +13,10 @@ from datetime import date
 from markupsafe import Markup, escape
 
 from ray_pipeline.sla.result import CheckResult, DayResult, Disposition, Verdict
+from ray_pipeline.text import count, visible
 
 from .tally import Group, group_of
-from .words import count, day_words, number, parse_day, visible
+from .words import day_words, number, parse_day
 
 SPARK_POINTS = 90
 BINS = 60
@@ -178,7 +179,7 @@ def histogram(bins: Sequence[tuple[float, float, int]]) -> Markup:
     good = _fewer(good)
     start, end = good[0][0], max(high for _, high, _ in good)
     widest = max(high - low for low, high, _ in good)
-    if end <= start or not math.isfinite(end - start):
+    if end <= start or not widest or not math.isfinite(end - start):
         good, start, end, widest = [(float(i), i + 1.0, rows) for i, (_, _, rows) in enumerate(good)], 0.0, len(good), 1
     density = [rows / max((high - low) / widest, 1e-3) for low, high, rows in good]
     most = max(density) or 1.0

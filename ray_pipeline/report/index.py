@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from ray_pipeline.sla.result import GateReport
+from ray_pipeline.text import count
 
 from .choose import run_page
 from .page import environment
-from .words import count
 
 RUNS = 500
 

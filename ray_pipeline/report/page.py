@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from ray_pipeline.sla.result import GateReport
+from ray_pipeline.text import visible
 
 from . import drawings
 from .choose import run_page
-from .words import day_words, instant_words, quantity, seconds_between, share_words, visible
+from .words import day_words, instant_words, quantity, seconds_between, share_words
 
 if TYPE_CHECKING:
     from jinja2 import Environment

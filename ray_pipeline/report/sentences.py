@@ -8,17 +8,10 @@ from dataclasses import dataclass
 
 from ray_pipeline.contracts.expectations import SupportChannel
 from ray_pipeline.sla.result import DatasetResult, Disposition, GateReport, Verdict
-from ray_pipeline.types import Outcome
+from ray_pipeline.text import count
 
 from .tally import all_results, totals_of
-from .words import count, listed
-
-OUTCOMES = {
-    Outcome.HELD: "every error check passed",
-    Outcome.BROKEN: "an error check broke",
-    Outcome.UNKNOWN: "something could not be judged",
-    Outcome.MISUSED: "asked wrongly",
-}
+from .words import listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ray_pipeline.sla.measure import RowRef
 from ray_pipeline.sla.result import DatasetResult, GateReport, Verdict
+from ray_pipeline.text import count, visible
 
 from .sentences import contacts, next_steps, remark, summary
 from .tally import CheckSeries, Group, series_of
-from .words import count, day_words, listed, quantity, ranges_of, visible
+from .words import day_words, listed, quantity, ranges_of
 
 if TYPE_CHECKING:
     from rich.console import Console

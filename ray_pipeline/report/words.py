@@ -1,4 +1,4 @@
-"""Numbers, days and foreign text as people read them."""
+"""Numbers, days and lists as people read them."""
 
 from __future__ import annotations
 
@@ -8,29 +8,6 @@ from datetime import UTC, date, datetime
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SECONDS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"))
-
-
-def visible(text: str) -> str:
-    r"""Return foreign text with everything that is not plainly printable written as an escape.
-
-    On a page, direction marks would show another text than the one that is there; in a terminal, control characters
-    would move the cursor; a lone surrogate can be written nowhere.
-
-    >>> print(visible("\x1b[31mred\u202egnp"))
-    \x1b[31mred\u202egnp
-    >>> print(visible("Zoë 日本"))
-    Zoë 日本
-    """
-    return text if text.isprintable() else "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Return a number with its noun.
-
-    >>> count(1, "row"), count(26115, "row")
-    ('1 row', '26,115 rows')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -159,12 +136,3 @@ def _duration(seconds: float) -> str:
         if abs(seconds) >= size:
             return f"{number(round(seconds / size, 1))} {unit}"
     return f"{number(round(seconds, 3))} s"
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if char in "\n\r\t":
-        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[char]
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

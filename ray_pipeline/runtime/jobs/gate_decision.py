@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from ray_pipeline.errors import FileCorruptError
 from ray_pipeline.gate.entries import Decision, GateState, Series, VerdictSummary
+from ray_pipeline.gate.keys import result_key
 from ray_pipeline.gate.ledger import GateLedger
 from ray_pipeline.gate.plan import Action, DayPlan, plan_day
 from ray_pipeline.gate.release import QuarantineRelease, plan_release
@@ -40,7 +39,7 @@ from .gate_sql import sql_values
 from .gate_state import FileUnreadableError, Known, States
 from .key_findings import Recheck, find_keys, rechecker
 from .released_keys import without_repeats
-from .reporting import result_key, write_result
+from .reporting import write_result
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
@@ -304,8 +303,3 @@ def _plus(one: Mapping[str, tuple[int, int]], other: Mapping[str, tuple[int, int
 
 def _with(series: Series, name: str, value: float) -> Series:
     return tuple(sorted({**dict(series), name: value}.items()))
-
-
-def schema_of(known: Known) -> pa.Schema:
-    """Return the table's columns by the contract of today."""
-    return known.dataset.schema

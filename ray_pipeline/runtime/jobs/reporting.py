@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ray_pipeline import __version__
 from ray_pipeline.errors import FileCorruptError, RayPipelineError
 from ray_pipeline.gate.entries import Decision
-from ray_pipeline.gate.keys import gate_prefix, index_key, report_key
+from ray_pipeline.gate.keys import index_key, report_key
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.sla.result import DatasetResult, GateReport
 
@@ -24,11 +24,6 @@ R = TypeVar("R", bound=GateReport)
 RESULTS, PAGE = "run_results.json", "report.html"
 SHOWN_RUNS = 200
 """Runs on the index page."""
-
-
-def result_key(pipeline: str, dataset: str, n: int, nonce: str) -> str:
-    """Return where the result of the dataset that decision ``n`` rests on is kept."""
-    return f"{gate_prefix(pipeline, dataset)}/results/{n:020d}-{nonce}.json"
 
 
 def write_result(store: ObjectStore, key: str, pipeline: str, run_id: str, at: str, result: DatasetResult) -> None:

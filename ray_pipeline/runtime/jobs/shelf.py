@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from ray_pipeline.gate.keys import state_key
 from ray_pipeline.lake.entries import DataFile
-from ray_pipeline.lake.keys import quote
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.sla.keys.key_runs import KeyRuns
 from ray_pipeline.sla.measure import Measure
@@ -51,8 +51,7 @@ class StateShelf:
 
     def key(self, file: DataFile, group: Group) -> str:
         """Return where the states of a file are."""
-        folder = f"{quote(self.pipeline)}/_gate/{quote(self.dataset)}/states/{file.sha256[:2]}"
-        return f"{folder}/{file.sha256}.{group.name}.state"
+        return state_key(self.pipeline, self.dataset, file.sha256, group.name)
 
     def put(self, file: DataFile, group: Group, partials: Mapping[str, Any]) -> None:
         """Keep what was measured."""

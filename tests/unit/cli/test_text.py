@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ray_pipeline.cli import console
-from ray_pipeline.cli.text import visible, visible_bytes
+from ray_pipeline.text import visible, visible_bytes
 
 
 @given(st.text())

@@ -15,7 +15,7 @@ from ray_pipeline.gate.entries import (
     encode,
 )
 from ray_pipeline.gate.fold import fold
-from ray_pipeline.gate.values import seal, unseal
+from ray_pipeline.lake.seal import seal, unseal
 from tests.unit.gate.worlds import DAYS, data_file, day_decision, decision, span
 
 JUDGED = decision(

@@ -14,7 +14,7 @@ from ray_pipeline.gate.entries import DayDecision, Decision, GateState, LogRange
 from ray_pipeline.gate.ledger import GateLedger
 from ray_pipeline.gate.manifest import read_manifests
 from ray_pipeline.gate.plan import plan_day
-from ray_pipeline.gate.release import plan_releases
+from ray_pipeline.gate.release import QuarantineRelease, plan_release
 from ray_pipeline.gate.settle import Judged, settle
 from ray_pipeline.lake.entries import Data, DataFile
 from ray_pipeline.lake.history import read_history
@@ -163,7 +163,13 @@ class World:
                 must_rewrite=must_rewrite,
             )  # fmt: skip
             plans.append(plan)
-        releases = plan_releases(store, PIPELINE, TOPIC, state, CONTRACT, lambda _, rows: rechecked(rows, verdicts))
+        releases: list[QuarantineRelease] = []
+        for release in state.pending_quarantine:
+
+            def recheck(_: str, rows: pa.Table) -> dict[str, Any]:
+                return rechecked(rows, verdicts)
+
+            releases.append(plan_release(store, PIPELINE, TOPIC, state, release, CONTRACT, recheck, releases))
         judged = Judged(
             run_id=run_id,
             nonce=ledger.nonce(),
