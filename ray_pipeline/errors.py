@@ -5,7 +5,8 @@
     RayPipelineError
     ├── ProblemsError                 several problems at once, each with file, line and key
     │   ├── ConfigError               the configuration is wrong
-    │   └── ContractError             a data contract is wrong
+    │   ├── ContractError             a data contract is wrong
+    │   └── FeatureDefinitionError    a feature definition is wrong
     ├── UsageError                    asked wrongly: an unknown dataset, a file that is not there
     ├── LakeError
     │   ├── StoreUnavailableError     the store did not answer (retryable)
@@ -20,6 +21,11 @@
     │   ├── CatalogDeniedError        the catalog answered no: credential refused, driver missing, no catalog at all
     │   ├── CatalogConflictError      others keep changing the table, or it is not at the decision it should be at
     │   └── TableSchemaError          columns that the table cannot take without losing what it holds
+    ├── FeatureError
+    │   ├── FeatureComputeError       an expression raised, or gave what its feature cannot be
+    │   ├── FeatureTableError         an offline table is of another definition, or cannot take this one
+    │   ├── OnlineStoreUnavailableError  the online store did not answer, or is full (retryable)
+    │   └── OnlineStoreDeniedError    the online store answered no: credential refused, no such folder, another format
     ├── SourceError
     │   ├── SourceUnavailableError    no broker answers (retryable)
     │   ├── SourceDeniedError         topic absent, or no right to read it
@@ -82,6 +88,10 @@ class ConfigError(ProblemsError):
 
 class ContractError(ProblemsError):
     """A data contract is wrong; nothing was judged with it."""
+
+
+class FeatureDefinitionError(ProblemsError):
+    """A feature definition is wrong; nothing was computed with it."""
 
 
 class UsageError(RayPipelineError):
@@ -236,6 +246,58 @@ class TableSchemaError(LakeError):
 
     def __str__(self) -> str:
         return f"table {self.table}: {self.reason}" if self.table else self.reason
+
+
+class FeatureError(RayPipelineError):
+    """Features: computing them, their offline tables, the online store."""
+
+
+class FeatureComputeError(FeatureError):
+    """A view cannot be computed from these events; nothing of it was published."""
+
+    def __init__(self, view: str, feature: str, reason: str) -> None:
+        super().__init__(view, feature, reason)
+        self.view, self.feature, self.reason = view, feature, reason
+
+    def __str__(self) -> str:
+        return (
+            f"view {self.view}, {self.feature}: {self.reason}" if self.feature else f"view {self.view}: {self.reason}"
+        )
+
+
+class FeatureTableError(FeatureError):
+    """An offline table holds another definition's rows, or cannot take these."""
+
+    def __init__(self, view: str, reason: str) -> None:
+        super().__init__(view, reason)
+        self.view, self.reason = view, reason
+
+    def __str__(self) -> str:
+        return f"offline table of view {self.view}: {self.reason}"
+
+
+class OnlineStoreUnavailableError(FeatureError):
+    """The online store did not answer in time, is locked, or is full. Landing goes on; online values lag."""
+
+    retryable = True
+
+    def __init__(self, store: str, operation: str, reason: str) -> None:
+        super().__init__(store, operation, reason)
+        self.store, self.operation, self.reason = store, operation, reason
+
+    def __str__(self) -> str:
+        return f"{self.store} did not {self.operation}: {self.reason}"
+
+
+class OnlineStoreDeniedError(FeatureError):
+    """The online store answered no."""
+
+    def __init__(self, store: str, operation: str, reason: str) -> None:
+        super().__init__(store, operation, reason)
+        self.store, self.operation, self.reason = store, operation, reason
+
+    def __str__(self) -> str:
+        return f"{self.store} refused to {self.operation}: {self.reason}"
 
 
 class SourceError(RayPipelineError):

@@ -105,6 +105,9 @@ class _Loading:
         for key in ("path", "ca_file") if isinstance(lineage, dict) else ():
             if key in lineage:
                 yield lineage, key, ("lineage", key)
+        features = self._tree.get("features")
+        if isinstance(features, dict) and "repo" in features:
+            yield features, "repo", ("features", "repo")
 
     def _shown(self, at: KeyPath) -> object:
         """The value at ``at`` as the person wrote it, so that no error shows what a variable held."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from ray_pipeline.config.checks import check_tree
+from ray_pipeline.config.features import FeaturesConfig
 from ray_pipeline.config.lineage import LineageConfig
 from ray_pipeline.config.names import check_name, check_topic
 from ray_pipeline.config.nearest import unknown
@@ -118,6 +119,8 @@ class PipelineConfig(_Section):
     """How records are taken in."""
     lineage: LineageConfig = LineageConfig()
     """Who is told what ran."""
+    features: FeaturesConfig = FeaturesConfig()
+    """Which features are computed from the datasets."""
 
     def dataset(self, name: str) -> DatasetConfig:
         """Return the dataset called ``name``; ``UsageError`` names the nearest one where there is none."""
