@@ -24,6 +24,7 @@
     ├── FeatureError
     │   ├── FeatureComputeError       an expression raised, or gave what its feature cannot be
     │   ├── FeatureTableError         an offline table is of another definition, or cannot take this one
+    │   ├── MaterializationError      what was written online is not what the offline table says
     │   ├── OnlineStoreUnavailableError  the online store did not answer, or is full (retryable)
     │   └── OnlineStoreDeniedError    the online store answered no: credential refused, no such folder, another format
     ├── SourceError
@@ -274,6 +275,17 @@ class FeatureTableError(FeatureError):
 
     def __str__(self) -> str:
         return f"offline table of view {self.view}: {self.reason}"
+
+
+class MaterializationError(FeatureError):
+    """What is online is not what was to be written; the view's watermark stays where it was."""
+
+    def __init__(self, view: str, reason: str) -> None:
+        super().__init__(view, reason)
+        self.view, self.reason = view, reason
+
+    def __str__(self) -> str:
+        return f"view {self.view} is not materialised: {self.reason}"
 
 
 class OnlineStoreUnavailableError(FeatureError):

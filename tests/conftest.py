@@ -11,7 +11,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # readline, which the main process imports, tells the workers that their terminal has 80 columns.
 os.environ.pop("COLUMNS", None)
 
-pytest_plugins = ["tests.servers.fixtures_kafka", "tests.servers.fixtures_s3", "tests.servers.fixtures_ray"]
+pytest_plugins = [
+    "tests.servers.fixtures_kafka",
+    "tests.servers.fixtures_s3",
+    "tests.servers.fixtures_ray",
+    "tests.servers.fixtures_redis",
+]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ import sys
 
 from tests import suite
 from tests.servers.kafka import KafkaUnavailableError, kafka_libs
+from tests.servers.redis import RedisUnavailableError, redis_binary
 from tests.servers.s3 import S3UnavailableError, versitygw
 
 
@@ -24,6 +25,10 @@ def main() -> None:
         versitygw()
     except S3UnavailableError as reason:
         print(f"no real S3 server for the tests: {reason}", file=sys.stderr)
+    try:
+        redis_binary()
+    except RedisUnavailableError as reason:
+        print(f"no real Redis for the tests: {reason}", file=sys.stderr)
 
 
 if __name__ == "__main__":

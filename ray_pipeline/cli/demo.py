@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 import typer
 
 from .console import Progress, note, out, print_line, progress
+from .demo_features import print_features
 from .demo_gate import next_commands, print_gate
 from .ingest import progress_printer
 
@@ -40,8 +41,9 @@ def demo(
 
     Some weeks of New York's flights of 2013 are published as events to an embedded broker, a stated share of them
     spoiled; Ray actors judge, land and commit them; a gate judges the days that landed, publishes what holds as Iceberg
-    tables and keeps back the rest; then `verify` proves the result from its objects alone. Exits 0 where all of it is
-    what the seed foretells, though the gate finds what it must find.
+    tables and keeps back the rest; features are computed from them, one question is answered online, and a training set
+    is built; then `verify` proves the result from its objects alone. Exits 0 where all of it is what the seed
+    foretells, though the gate finds what it must find.
     """
     from ray_pipeline.demo.plan import DemoPlan
     from ray_pipeline.demo.run import run_demo
@@ -58,6 +60,7 @@ def demo(
         )
     print_table(report)
     print_gate(report)
+    print_features(report.features)
     print_where(report, folder)
     for surprise in report.surprises:
         note(surprise)
@@ -135,7 +138,8 @@ def print_table(report: DemoReport) -> None:
     seconds = report.ingested.seconds
     print_line(
         f"{read:,} records in {seconds:.1f} s of ingest ({read / seconds:,.0f} records/s, the start of the Ray actors "
-        f"included), {report.timings['gate']:.1f} s of gate; {report.seconds:.0f} s in all."
+        f"included), {report.timings['gate']:.1f} s of gate, {report.timings['features']:.1f} s of features; "
+        f"{report.seconds:.0f} s in all."
     )
     print_line("The counts are those that the seed foretells." if not report.surprises else "The counts are WRONG.")
 
@@ -150,6 +154,10 @@ def print_where(report: DemoReport, folder: Path) -> None:
     print_line(f"Commit log       {folder / 'lake' / 'flights' / '_log'}")
     print_line(f"Gate's books     {folder / 'lake' / 'flights' / '_gate'}   (decisions, quarantined rows, reports)")
     print_line(f"Iceberg tables   {folder / 'lake' / 'flights' / '_gate' / '_warehouse'}")
+    print_line(
+        f"Features         {folder / 'lake' / 'flights' / '_features'}   (offline tables, online values, registry)"
+    )
+    print_line(f"Training set     {Path(report.features.training.uri)}")
     print_line("Contracts        contracts/flights/")
     print_line()
     print_line(
@@ -163,6 +171,9 @@ def print_where(report: DemoReport, folder: Path) -> None:
         "ray-pipeline status",
         "ray-pipeline dead-letters list departures",
         "ray-pipeline files departures",
+        "ray-pipeline features show",
+        "ray-pipeline features status",
+        "ray-pipeline training-set show late_arrival",
         *(f"ray-pipeline {command}" for command in next_commands(report)),
     ):
         print_line(f"  {where}.venv/bin/{command}")

@@ -79,6 +79,9 @@ def print_summary(report: IngestReport) -> None:
         )
         for rule, number in sorted(counts.by_rule.items(), key=lambda item: (-item[1], item[0])):
             print_line(f"  {number:>8,}  {visible(rule)}")
+        for view, online in report.online.get(name, {}).items():
+            for reason, number in sorted(online.set_aside.items()):
+                print_line(f"  {number:>8,}  no event of {visible(view)}: {visible(reason)}")
 
 
 def explain_end(report: IngestReport) -> None:
@@ -89,6 +92,11 @@ def explain_end(report: IngestReport) -> None:
                 f"{name}: {counts.pending_dead_letters} dead letters are committed but not in the dead-letter topic "
                 "yet; the next run writes them"
             )
+    for views in report.online.values():
+        for view, online in views.items():
+            if online.lag:
+                why = f" ({visible(online.trouble)})" if online.trouble else ""
+                note(f"{visible(view)}: online values lack {online.lag:,} committed offsets{why}; the next run goes on")
     if report.uncommitted and not report.aborted:
         note(
             f"{report.uncommitted:,} offsets were read and could not be committed before the end; nothing is lost: the "

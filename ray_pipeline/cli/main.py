@@ -32,6 +32,8 @@ VERBS = {
         Verb("doctor", "doctor", "doctor", START, "Check everything that a run needs, one line each."),
         Verb("ingest", "ingest", "ingest", RUN, "Read topics into validated Parquet and dead letters."),
         Verb("gate", "gate", "gate", RUN, "Judge what landed, publish what holds, keep back the rest."),
+        Verb("features", "features", "app", RUN, "Compute features, offline and online, and compare the two."),
+        Verb("training-set", "training_set", "app", RUN, "Build training sets that can be built again, byte for byte."),
         Verb("status", "status", "status", RUN, "Show where every partition stands."),
         Verb("resume", "resume", "resume", RUN, "Let a stopped partition go on."),
         Verb("files", "files", "files", LOOK, "Print the URIs of the landed files of DATASET."),
@@ -130,7 +132,7 @@ def _root(
         typer.Option("--traceback", envvar="RAY_PIPELINE_TRACEBACK", help="On an error, show where it came from."),
     ] = False,
 ) -> None:
-    """Kafka to validated Parquet, and on to curated Iceberg tables: exactly once, by one data contract per dataset.
+    """Kafka to validated Parquet, curated Iceberg tables and features: exactly once, by one data contract per dataset.
 
     Exit codes: 0 held, 1 the data broke its contract or the check failed, 2 asked wrongly, 3 could not tell.
     """

@@ -27,6 +27,7 @@ from .read_back import ReadBack, read_back
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
+    from ray_pipeline.demo.features import FeatureStory
     from ray_pipeline.lake.verify_report import VerifyReport
     from ray_pipeline.runtime.jobs.gate import GateRunReport
     from ray_pipeline.runtime.jobs.measure_pass import Progress
@@ -51,6 +52,7 @@ class DemoReport:
     index: str
     """URI of the page that lists the gate's runs."""
     read_back: Mapping[str, ReadBack]
+    features: FeatureStory
     verified: VerifyReport
     seconds: float
     timings: Mapping[str, float]
@@ -59,7 +61,7 @@ class DemoReport:
     @property
     def surprises(self) -> tuple[str, ...]:
         """Counts that are not those that the seed foretells, as sentences; none is what must be."""
-        return (*self._surprises_of_ingest(), *self._surprises_of_the_gate())
+        return (*self._surprises_of_ingest(), *self._surprises_of_the_gate(), *self._surprises_of_the_features())
 
     @property
     def foretold(self) -> Outcome:
@@ -110,6 +112,16 @@ class DemoReport:
             )
             yield from (f"{found.dataset}: {problem}" for problem in found.problems)
         yield from _differences("the gate", ("its exit code", int(self.gated.outcome), int(self.foretold)))
+
+    def _surprises_of_the_features(self) -> Iterator[str]:
+        """A view that was built has every published row of its dataset behind it."""
+        for view in self.features.built.views:
+            published = self.fates[view.dataset].published
+            accounted = view.events + sum(view.set_aside.values())
+            if not view.rows or accounted > published:
+                yield f"view {view.view}: {accounted} events of {published} published rows, {view.rows} rows"
+        if not self.features.training.manifest["rows"]:
+            yield "the training set is empty"
 
 
 def _differences(name: str, *compared: tuple[str, object, object]) -> Iterator[str]:
@@ -164,6 +176,10 @@ def run_demo(
     say("reading the curated tables back with polars and DuckDB")
     with _timed(timings, "read back"):
         counted = {name: read_back(pipeline.curated(name)) for name in config.datasets}
+    with _timed(timings, "features"):
+        from .features import tell_features  # Feast takes seconds to import: not before it is needed
+
+        story = tell_features(config, plan, say)
     say("verifying lake, gate and tables from their objects alone")
     with _timed(timings, "verify"):
         verified = pipeline.verify()
@@ -178,6 +194,7 @@ def run_demo(
         gated=gated,
         index=pipeline.store.uri(index_key(config.pipeline)),
         read_back=counted,
+        features=story,
         verified=verified,
         seconds=time.monotonic() - began,
         timings=timings,

@@ -12,20 +12,36 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ray_pipeline.features.aggregates import count, count_distinct, last, max_, mean, min_, share, sum_
     from ray_pipeline.features.fields import field
+    from ray_pipeline.features.labels import label_set
+    from ray_pipeline.features.requests import request_features
 
 _HOMES = {
     "count": "aggregates",
     "count_distinct": "aggregates",
     "field": "fields",
+    "label_set": "labels",
     "last": "aggregates",
     "max_": "aggregates",
     "mean": "aggregates",
     "min_": "aggregates",
+    "request_features": "requests",
     "share": "aggregates",
     "sum_": "aggregates",
 }
 
-__all__ = ["count", "count_distinct", "field", "last", "max_", "mean", "min_", "share", "sum_"]
+__all__ = [
+    "count",
+    "count_distinct",
+    "field",
+    "label_set",
+    "last",
+    "max_",
+    "mean",
+    "min_",
+    "request_features",
+    "share",
+    "sum_",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -20,10 +20,12 @@ def entity_key(keys: Sequence[KeyShape], row: Mapping[str, Any]) -> str | None:
     >>> entity_key(route, {"origin": "EWR", "destination": "IAH"})
     '["IAH","EWR"]'
     """
-    parts = [row[key.name] for key in keys]
-    if any(part is None for part in parts):
-        return None
-    return orjson.dumps(parts).decode()
+    return key_of([row[key.name] for key in keys])
+
+
+def key_of(parts: list[Any]) -> str | None:
+    """Return the key of these parts, which are in the order of their names; None where one is null."""
+    return None if None in parts else orjson.dumps(parts).decode()
 
 
 def key_parts(key: str) -> tuple[Any, ...]:

@@ -49,8 +49,11 @@ class WriteCounts:
 
 @dataclass(frozen=True, slots=True)
 class SourceMark:
-    """How far one source's states are in the store."""
+    """How far one source's states of one view are in the store."""
 
+    view: str
+    definition: str
+    """A view that was added, or written anew, is not in the store before its states are."""
     source: str
     offset: int
     published_us: int
@@ -86,7 +89,7 @@ class OnlineStore(Protocol):
         ...
 
     def marks(self, view: str | None = None) -> list[SourceMark]:
-        """Return how far every source is; the view is None: all of them."""
+        """Return how far every source is in the view; the view is None: in each of them."""
         ...
 
     def count(self, view: str) -> int:
@@ -98,7 +101,7 @@ class OnlineStore(Protocol):
         ...
 
     def drop(self, view: str) -> None:
-        """Forget a view's states and rows."""
+        """Forget a view's states, rows and marks."""
         ...
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from ray_pipeline.connectors.kafka.consumer import KafkaSource
 from ray_pipeline.connectors.kafka.transactional_sink import TransactionalDeadLetterSink
 from ray_pipeline.runtime.dead_letter_topic import dead_letter_group
 from ray_pipeline.runtime.failpoints import failpoints
+from ray_pipeline.runtime.features.making import feature_maker, online_opener
 from ray_pipeline.runtime.partition import PartitionOwner
 from ray_pipeline.runtime.wiring import open_admin, open_lake
 from ray_pipeline.runtime.worker import Worker
@@ -35,6 +36,7 @@ def build_worker(settings: RunSettings, incarnation: str, *, on_silence: Callabl
     store, admin = open_lake(config), open_admin(config)
     datasets = settings.topics()
     effects = failpoints()
+    online = online_opener(settings)
 
     def make_sink(tp: TopicPartition, source: SourceId) -> DeadLetterSink:
         topic = config.datasets[datasets[tp.topic]].dead_letter_topic
@@ -72,6 +74,7 @@ def build_worker(settings: RunSettings, incarnation: str, *, on_silence: Callabl
             max_bad_share=config.ingest.max_bad_share,
             breaker_records=config.ingest.bad_share_min_records,
             effects=effects,
+            make_features=feature_maker(settings, online, dataset, store, clock, partitions, effects),
         )
 
     return Worker(

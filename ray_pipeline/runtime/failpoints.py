@@ -22,6 +22,13 @@ NAMES = (
     "after_offset_commit",
 )
 
+FEATURE_NAMES = (
+    "after_feature_fold",
+    "before_feature_write",
+    "between_feature_writes",
+    "after_feature_write",
+)
+
 GATE_NAMES = (
     "gate_leased",
     "gate_measured",
@@ -34,14 +41,24 @@ GATE_NAMES = (
     "gate_reported",
 )
 
+BUILD_NAMES = (
+    "features_planned",
+    "features_computed",
+    "before_snapshot_manifests",
+    "before_snapshot_commit",
+    "after_snapshot_commit",
+    "features_published",
+)
+
 
 def failpoints() -> Callable[[str], None]:
     """Return what the protocol calls with the name of each point that it passes."""
     wanted, _, count = os.environ.get("RAY_PIPELINE_FAILPOINT", "").partition(":")
     if not wanted:
         return lambda _name: None
-    if wanted not in (*NAMES, *GATE_NAMES):
-        raise ValueError(f"RAY_PIPELINE_FAILPOINT names {wanted!r}, and there are {', '.join((*NAMES, *GATE_NAMES))}")
+    known = (*NAMES, *FEATURE_NAMES, *GATE_NAMES, *BUILD_NAMES)
+    if wanted not in known:
+        raise ValueError(f"RAY_PIPELINE_FAILPOINT names {wanted!r}, and there are {', '.join(known)}")
     once = os.environ.get("RAY_PIPELINE_FAILPOINT_ONCE")
     left = int(count or 1)
 

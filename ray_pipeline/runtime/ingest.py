@@ -7,12 +7,13 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import ray
 
 from ray_pipeline.errors import RayPipelineError
+from ray_pipeline.runtime.features.loading import loading
 from ray_pipeline.runtime.ray_session import ray_session
 from ray_pipeline.runtime.reports import PartitionReport, PartitionState, RunReport, RunState
 from ray_pipeline.runtime.settings import RunSettings
@@ -52,6 +53,18 @@ class DatasetCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class OnlineCounts:
+    """How far the online values of one view are at the end of a run, over all partitions."""
+
+    lag: int = 0
+    """Committed offsets that they lack; the next run goes on from there."""
+    trouble: str = ""
+    """Why, where it is known."""
+    set_aside: dict[str, int] = field(default_factory=dict)
+    """Landed rows that this run found to be no events of the view, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
 class IngestReport:
     """What a run did; every count is the difference of two readings of the commit log."""
 
@@ -62,15 +75,22 @@ class IngestReport:
     aborted: bool = False
     uncommitted: int = 0
     """Offsets that were read and that the drain could not commit: the store was away, or an actor died in it."""
+    online: dict[str, dict[str, OnlineCounts]] = field(default_factory=dict)
+    """Dataset → stream-fed view → its online values; empty where this pipeline keeps none."""
 
     @property
     def outcome(self) -> Outcome:
-        """HELD: all is committed. BROKEN: a breaker stopped a partition. UNKNOWN: something else is in the way."""
+        """HELD: all is committed. BROKEN: a breaker stopped a partition. UNKNOWN: something else is in the way.
+
+        Dead letters that are not in their topic yet, and online values that lag, are such a something.
+        """
         if self.aborted or self.uncommitted or any(p.reason != "bad-share" for p in self.stopped):
             return Outcome.UNKNOWN
         if self.stopped:
             return Outcome.BROKEN
         if any(counts.pending_dead_letters for counts in self.datasets.values()):
+            return Outcome.UNKNOWN
+        if any(counts.lag for views in self.online.values() for counts in views.values()):
             return Outcome.UNKNOWN
         return Outcome.HELD
 
@@ -82,9 +102,14 @@ class IngestReport:
                 "landed": counts.landed,
                 "dead_lettered": counts.dead_lettered,
                 "by_rule": dict(sorted(counts.by_rule.items())),
+                **self._online_json(name),
             }
             for name, counts in self.datasets.items()
         }
+
+    def _online_json(self, dataset: str) -> dict[str, Any]:
+        views = self.online.get(dataset)
+        return {} if views is None else {"online": {view: asdict(counts) for view, counts in views.items()}}
 
 
 def ingest(
@@ -103,9 +128,9 @@ def ingest(
 
     ``on_progress`` gets a report some times a second, ``on_message`` each sentence for people. SIGINT and SIGTERM
     drain the run when this is called in the main thread. With ``replay`` landing times are the publication time of
-    the newest record read. Raises ``ConfigError``/``ContractError`` before anything is
-    started, ``SourceError``/``LakeError`` within 30 seconds where a part is absent or denied, ``RunFailedError`` where
-    the run cannot go on (fenced by a newer one, an unexpected failure).
+    the newest record read. Raises ``ConfigError``/``ContractError`` before anything is started,
+    ``FeatureDefinitionError`` before anything is read, ``SourceError``/``LakeError`` within 30 seconds where a part is
+    absent or denied, ``RunFailedError`` where the run cannot go on (fenced by a newer one, an unexpected failure).
     """
     stop = stop or Stop()
     settings = RunSettings(
@@ -117,17 +142,20 @@ def ingest(
         timeout=timeout,
         replay=replay,
     )
-    check_parts(config, say=on_message or (lambda _sentence: None))
-    lake = open_lake(config)
-    before = read_totals(lake, config)
+    with loading(config) as views_and_store:
+        check_parts(config, say=on_message or (lambda _sentence: None))
+        lake = open_lake(config)
+        before = read_totals(lake, config)
 
-    def committed() -> int:
-        return _records(read_totals(lake, config)) - _records(before)
+        def committed() -> int:
+            return _records(read_totals(lake, config)) - _records(before)
 
-    with ray_session(ray_address), stop_signals(stop):
-        began = time.monotonic()
-        final = _see_through(settings, stop, committed, on_progress, on_message)
-        seconds = time.monotonic() - began
+        with ray_session(ray_address), stop_signals(stop):
+            views, online = views_and_store()
+            settings = replace(settings, views=views, online=online)
+            began = time.monotonic()
+            final = _see_through(settings, stop, committed, on_progress, on_message)
+            seconds = time.monotonic() - began
     after = read_totals(lake, config)
     waiting = Counter[str]()
     for partition in final.partitions:
@@ -141,7 +169,25 @@ def ingest(
         final.stopped,
         stop.abort.is_set(),
         sum(max(0, p.position - p.committed) for p in final.partitions if p.state is not PartitionState.STOPPED),
+        _online(settings, final.partitions),
     )
+
+
+def _online(settings: RunSettings, partitions: tuple[PartitionReport, ...]) -> dict[str, dict[str, OnlineCounts]]:
+    names = settings.topics()
+    found: dict[str, dict[str, OnlineCounts]] = {}
+    for view in settings.views:
+        found.setdefault(view.shape.dataset, {})[view.name] = OnlineCounts()
+    for partition in partitions:
+        counts = found.get(names[partition.topic_partition.topic], {})
+        for one in partition.views:
+            known = counts[one.view]
+            counts[one.view] = OnlineCounts(
+                known.lag + one.lag,
+                known.trouble or one.trouble,
+                dict(Counter(known.set_aside) + Counter(one.set_aside)),
+            )
+    return found
 
 
 def _counts(topic: str, before: Totals, after: Totals, waiting: int) -> DatasetCounts:

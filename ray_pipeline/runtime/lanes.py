@@ -1,7 +1,8 @@
 """The wanted partitions of a worker, and how each goes from opening to reading to leaving: the writing half.
 
 All of this runs in the writing thread, but for the dead letters: their topic may be slow or away, and good data never
-waits for it, so each partition's projection runs beside, in a small pool.
+waits for it, so each partition's projection runs beside, in a small pool. So do the online values of features, in a
+thread of their own: not even letting a partition go waits for them, only the end of a run does, for a while.
 """
 
 from __future__ import annotations
@@ -19,13 +20,29 @@ from ray_pipeline.errors import (
     SourceDeniedError,
     StoreDeniedError,
 )
-from ray_pipeline.runtime.reports import PartitionReport, PartitionState
+from ray_pipeline.runtime.reports import PartitionReport, PartitionState, ViewReport
 from ray_pipeline.types import Offset, Position, RecordBatch, TopicPartition
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 STOPPED_SECONDS = 2.0
 """How often a stopped partition looks whether a person has resumed it."""
 PROJECTORS = 4
+FEATURE_SECONDS = 30.0
+"""How long a run that ends waits for online values."""
+
+
+class Features(Protocol):
+    """Online values of one partition; see :class:`ray_pipeline.runtime.features.projection.FeatureProjection`."""
+
+    @property
+    def is_due(self) -> bool: ...
+    @property
+    def is_done(self) -> bool: ...
+    @property
+    def troubles(self) -> str: ...
+    def reports(self) -> tuple[ViewReport, ...]: ...
+    def catch_up(self) -> None: ...
+    def catch_up_until(self, deadline: float) -> None: ...
 
 
 class Owner(Protocol):
@@ -37,6 +54,8 @@ class Owner(Protocol):
     def pending_dead_letters(self) -> int: ...
     @property
     def dead_letter_trouble(self) -> str: ...
+    @property
+    def features(self) -> Features | None: ...
     def own(self) -> Position: ...
     def judge(self, batch: RecordBatch) -> Any: ...
     def land(self, judged: Any) -> int: ...
@@ -79,6 +98,13 @@ class Lane:
     projecting: Future[None] | None = None
     dead_letter_trouble: str = ""
     """What was last said about its dead-letter topic."""
+    released: bool = False
+    """Given back; only the last online values may still be on their way."""
+    featuring: Future[None] | None = None
+    last_features: bool = False
+    """They had, or have, their last chance of this run."""
+    feature_trouble: str = ""
+    """What was last said about its online values."""
 
     def report(self) -> PartitionReport:
         """Return where it stands."""
@@ -92,12 +118,18 @@ class Lane:
             self.owner.pending_dead_letters,
             self.reason,
             self.detail,
+            () if self.owner.features is None else self.owner.features.reports(),
         )
 
     @property
     def is_projecting(self) -> bool:
         """Whether its dead letters are being written now; the owner may then only land and commit."""
         return self.projecting is not None and not self.projecting.done()
+
+    @property
+    def is_featuring(self) -> bool:
+        """Whether its online values are being written now, which hinders nobody."""
+        return self.featuring is not None and not self.featuring.done()
 
 
 class Lanes:
@@ -116,6 +148,9 @@ class Lanes:
         self._left: dict[TopicPartition, PartitionReport] = {}
         self._serial = 0
         self._pool = ThreadPoolExecutor(PROJECTORS, thread_name_prefix="dead-letters")
+        self._feature_pool = ThreadPoolExecutor(1, thread_name_prefix="features")
+        self._features_until: float | None = None
+        """When a run that ends gives up on online values; None while it goes on."""
         self.trouble: dict[str, str] = {}
         """What does not answer now, by partition."""
 
@@ -131,8 +166,12 @@ class Lanes:
 
     # -- the writing thread ------------------------------------------------------------------------------------
 
-    def follow(self, wanted: dict[TopicPartition, int], supervisor: int) -> None:
-        """Open what is wanted and let go what is not, a step at a time."""
+    def follow(self, wanted: dict[TopicPartition, int], supervisor: int, *, drain: bool = False) -> None:
+        """Open what is wanted and let go what is not, a step at a time; with ``drain`` the run ends."""
+        if not drain:
+            self._features_until = None
+        elif self._features_until is None:
+            self._features_until = self._clock.monotonic() + FEATURE_SECONDS
         for tp, generation in wanted.items():
             if tp not in self._lanes:
                 self._lanes[tp] = Lane(tp, generation, self._make_owner(tp, supervisor, len(wanted)))
@@ -164,6 +203,7 @@ class Lanes:
         """Commit what is due, and have dead letters written."""
         for lane in list(self._lanes.values()):
             self._tell_of_dead_letters(lane)
+            self._keep_features(lane)
             if lane.state is PartitionState.READING:
                 self._attempt(lane, lambda lane=lane: self._settle(lane))  # type: ignore[misc]
 
@@ -172,6 +212,7 @@ class Lanes:
         self._pool.shutdown(wait=True, cancel_futures=True)
         for lane in self._lanes.values():
             lane.owner.close()
+        self._feature_pool.shutdown(wait=False, cancel_futures=True)
 
     # -- one lane's steps --------------------------------------------------------------------------------------
 
@@ -207,6 +248,22 @@ class Lanes:
             )
             lane.dead_letter_trouble = trouble
 
+    def _keep_features(self, lane: Lane) -> None:
+        """Have online values brought up to the last commit, and say once why they lag."""
+        features = lane.owner.features
+        if features is None:
+            return
+        if features.is_due and not lane.is_featuring and not (lane.committed_all or lane.last_features):
+            lane.featuring = self._feature_pool.submit(features.catch_up)
+        trouble = features.troubles
+        if bool(trouble) != bool(lane.feature_trouble):
+            self._say(
+                f"{lane.topic_partition}: online values lag, landing does not: {trouble}"
+                if trouble
+                else f"{lane.topic_partition}: online values follow again"
+            )
+            lane.feature_trouble = trouble
+
     def _committed(self, lane: Lane) -> None:
         lane.failures = 0
         self.trouble.pop(str(lane.topic_partition), None)
@@ -220,7 +277,8 @@ class Lanes:
 
     def _let_go(self, lane: Lane) -> None:
         if lane.state is not PartitionState.READING:
-            self._forget(lane)
+            if not self._waits_for_features(lane):
+                self._forget(lane)
         elif not lane.leaving:
             lane.leaving = True
             self._reading.remove(lane.topic_partition, lane.serial)
@@ -244,9 +302,22 @@ class Lanes:
     def _finish(self, lane: Lane) -> None:
         if lane.is_projecting:
             return
-        self._harvest(lane)
-        lane.owner.release()
-        self._forget(lane)
+        if not lane.released:
+            self._harvest(lane)
+            lane.owner.release()
+            lane.released = True
+        if not self._waits_for_features(lane):
+            self._forget(lane)
+
+    def _waits_for_features(self, lane: Lane) -> bool:
+        """Say whether the end of the run waits for this lane's online values; a partition that moves on does not."""
+        features, until = lane.owner.features, self._features_until
+        if features is None or until is None:
+            return False
+        if not lane.is_featuring and not lane.last_features and not features.is_done:
+            lane.featuring = self._feature_pool.submit(features.catch_up_until, until)
+            lane.last_features = True
+        return lane.is_featuring
 
     def _stop(self, lane: Lane, stop: PartitionStoppedError) -> None:
         if lane.owner.commit():
@@ -288,7 +359,7 @@ class Lanes:
         if lane.state is PartitionState.READING and not lane.leaving:
             self._reading.remove(lane.topic_partition, lane.serial)
         lane.state, lane.reason, lane.detail = state, reason, detail
-        lane.leaving = lane.committed_all = False
+        lane.leaving = lane.committed_all = lane.released = lane.last_features = False
         lane.serial = self._next_serial()
         lane.retry_at = self._clock.monotonic() + wait
 

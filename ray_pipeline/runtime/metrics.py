@@ -21,6 +21,8 @@ GAUGES: Mapping[str, str] = {
     "pipeline_pending_dead_letters": "Committed bad records that are not in the dead-letter topic yet",
     "pipeline_stopped": "1 while the partition waits for a person",
 }
+FEATURE_LAG = "pipeline_feature_lag"
+"""Beside the others: set only where online values are kept."""
 
 
 class WorkerMetrics:
@@ -30,6 +32,7 @@ class WorkerMetrics:
         self._pipeline = pipeline
         self._counters = {name: Counter(name, text, tag_keys=TAGS) for name, text in COUNTERS.items()}
         self._gauges = {name: Gauge(name, text, tag_keys=TAGS) for name, text in GAUGES.items()}
+        self._feature_lag: Gauge | None = None
         self._seen: dict[TopicPartition, tuple[int, int]] = {}
 
     def record(self, report: WorkerReport) -> None:
@@ -56,3 +59,8 @@ class WorkerMetrics:
         )
         for name, value in zip(GAUGES, values, strict=True):
             self._gauges[name].set(value, tags)
+        if partition.views:
+            self._feature_lag = self._feature_lag or Gauge(
+                FEATURE_LAG, "Committed offsets that the online values lack", tag_keys=TAGS
+            )
+            self._feature_lag.set(partition.feature_lag, tags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from ray_pipeline.contracts.load import load_contract
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from feast import FeatureStore
 
     from ray_pipeline.connectors.iceberg.table import CuratedTable
     from ray_pipeline.connectors.kafka.admin import KafkaAdmin
@@ -27,8 +28,12 @@ if TYPE_CHECKING:
     from ray_pipeline.lake.verify_report import VerifyReport
     from ray_pipeline.runtime.curated import HeldDay
     from ray_pipeline.runtime.dead_letters import DeadLetters, RefusedRecord
+    from ray_pipeline.runtime.features.answers import FeatureAnswers
+    from ray_pipeline.runtime.features.show import FeaturesShown
     from ray_pipeline.runtime.ingest import IngestReport
+    from ray_pipeline.runtime.jobs.features_build import BuildReport
     from ray_pipeline.runtime.jobs.gate import GateRunReport
+    from ray_pipeline.runtime.jobs.training_set import TrainingSet
     from ray_pipeline.runtime.status import PipelineStatus
     from ray_pipeline.types import Offset
 
@@ -193,6 +198,39 @@ class Pipeline:
         from ray_pipeline.runtime.curated import judge_again
 
         return judge_again(self.config, self.store, dataset, Selection(day, check), reason, waive=waive)
+
+    def build_features(self, *views: str, **options: Any) -> BuildReport:
+        """Compute what is new into the offline tables; see
+        :func:`ray_pipeline.runtime.jobs.features_build.build_features`."""
+        from ray_pipeline.runtime.jobs.features_build import build_features
+
+        return build_features(self.config, views=views or None, **options)
+
+    def features(self, *views: str) -> FeaturesShown:
+        """Return how fresh each view's offline table is, and how its features are distributed."""
+        from ray_pipeline.runtime.features.show import show_features
+
+        return show_features(self.config, views=views or None)
+
+    def read_features(
+        self, service: str, rows: Sequence[Mapping[str, Any]], as_of: datetime | Sequence[datetime] | None = None
+    ) -> FeatureAnswers:
+        """Return what a feature service answers online to each row, now or as of a moment."""
+        from ray_pipeline.runtime.features.read import read_features
+
+        return read_features(self.config, service, rows, as_of)
+
+    def training_set(self, spec: Path | str | Mapping[str, Any], **options: Any) -> TrainingSet:
+        """Build a training set; see :func:`ray_pipeline.runtime.jobs.training_set.build_training_set`."""
+        from ray_pipeline.runtime.jobs.training_set import build_training_set
+
+        return build_training_set(self.config, spec, **options)
+
+    def feature_store(self) -> FeatureStore:
+        """Return Feast's own client for this pipeline's feature repository."""
+        from ray_pipeline.connectors.feast import feature_store
+
+        return feature_store(self.config)
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.config.pipeline!r}: {', '.join(self.config.datasets)} in {self.config.store}>"

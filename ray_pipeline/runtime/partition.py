@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
+from typing import TYPE_CHECKING
 
 from ray_pipeline.clock import Clock
 from ray_pipeline.contracts.model import DataContract
@@ -24,6 +25,7 @@ from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.lake.rows import landed_table
 from ray_pipeline.lake.topics import enrol_topic, find_logs
 from ray_pipeline.runtime.committed_letters import LogLetters
+from ray_pipeline.runtime.stop_details import bad_share, log_truncated, offsets_expired, topic_recreated
 from ray_pipeline.stream.breaker import MIN_RECORDS, Breaker
 from ray_pipeline.stream.dead_letters import DeadLetterProjection
 from ray_pipeline.stream.judging import Judged, judge_batch, sort_out
@@ -39,6 +41,9 @@ from ray_pipeline.types import (
     TopicPartition,
     Watermarks,
 )
+
+if TYPE_CHECKING:
+    from ray_pipeline.runtime.features.projection import FeatureProjection
 
 
 def no_effects(_: str) -> None:
@@ -73,11 +78,13 @@ class PartitionOwner:
         max_bad_share: float = 0.5,
         breaker_records: int = MIN_RECORDS,
         effects: Callable[[str], None] = no_effects,
+        make_features: Callable[[LogId, Tail], FeatureProjection] | None = None,
     ) -> None:
         self._store, self._admin, self._make_sink, self._contract = store, admin, make_sink, contract
         self._pipeline, self._dataset, self._tp = pipeline, dataset, topic_partition
         self._owner, self._supervisor = owner, supervisor
         self._clock, self._rng, self._effects = clock, rng, effects
+        self._make_features = make_features
         self._start, self._limits = start, limits or CommitLimits()
         self._max_bad_share, self._breaker_records = max_bad_share, breaker_records
         self._log: PartitionLog | None = None
@@ -89,6 +96,7 @@ class PartitionOwner:
         self._projection: DeadLetterProjection | None = None
         self._claimed: LogId | None = None
         """The log that the projection repeats; known also after a stop."""
+        self._features: FeatureProjection | None = None
 
     # -- what others ask --------------------------------------------------------------------------------------
 
@@ -127,6 +135,11 @@ class PartitionOwner:
         """Why the dead-letter topic lags; empty while it does not."""
         return "" if self._projection is None else self._projection.trouble
 
+    @property
+    def features(self) -> FeatureProjection | None:
+        """What keeps the online values; None where there are none. It needs no claim, and outlives a lost one."""
+        return self._features
+
     # -- the steps --------------------------------------------------------------------------------------------
 
     def own(self) -> Position:
@@ -135,7 +148,7 @@ class PartitionOwner:
         Raises ``PartitionStoppedError`` where a person must decide first, ``FencedError`` where a newer supervisor
         has the partition.
         """
-        self.close()
+        self._close_sink()
         described = self._admin.describe(self._tp.topic)
         log = self._find_log(described)
         self._refuse_pause(log.tail)
@@ -175,7 +188,11 @@ class PartitionOwner:
         """
         log, pending = self._owned_log(), self._pending
         if self._breaker.tripped is not None:
-            self._stop(log, StopReason.BAD_SHARE, self._breaker_detail(self._breaker.tripped))
+            self._stop(
+                log,
+                StopReason.BAD_SHARE,
+                bad_share(self._dataset, self._tp.partition, self._breaker.tripped, self._contract.ref),
+            )
         if pending.end == pending.start:
             return False
         self._refuse_other_topic(log)
@@ -191,6 +208,8 @@ class PartitionOwner:
         # The usual case: dead letters go out at once, from memory. A backlog is read back from its files instead.
         at_hand = None if self._projection.backlog else pending.bad
         self._projection.committed(entry.end, self._letters.letters_of(entry, at_hand))
+        if self._features is not None:
+            self._features.committed(entry, pending.tables)
         return True
 
     def project(self, *, final: bool = False) -> None:
@@ -222,13 +241,19 @@ class PartitionOwner:
             self._tail = log.append(Release(log.tail.epoch, log.nonce(), log.written_at()))
 
     def close(self) -> None:
-        """Let the dead-letter sink go; the log is left as it is."""
+        """Let the dead-letter sink and the online values go; the log is left as it is."""
+        if self._features is not None:
+            self._features.close()
+            self._features = None
+        self._close_sink()
+
+    # -- owning -----------------------------------------------------------------------------------------------
+
+    def _close_sink(self) -> None:
         sink, self._sink = self._sink, None
         self._log, self._projection, self._pending = None, None, Pending(0, 0)
         if sink is not None:
             sink.close()
-
-    # -- owning -----------------------------------------------------------------------------------------------
 
     def _find_log(self, described: TopicDescription) -> PartitionLog:
         log = self._log_of(described.source.cluster, described.source.topic_id)
@@ -260,7 +285,7 @@ class PartitionOwner:
             # Asked again, now that its log was read: else that log might be of a newer topic than we know of.
             if self._admin.describe(self._tp.topic).source != described.source:
                 raise SourceUnavailableError(self._tp.topic, "the topic is being made again")
-            detail = self._recreated_detail(tail, known.source, described.source)
+            detail = topic_recreated(self._dataset, tail.end, known.source, described.source)
             try:
                 if tail.pause is None or tail.pause.reason != StopReason.TOPIC_RECREATED:
                     old.claim(owner=self._owner, supervisor=self._supervisor, contract=self._contract.ref)
@@ -280,14 +305,8 @@ class PartitionOwner:
         """
         now = self._admin.describe(self._tp.topic).source
         if now != log.id.source:
-            self._stop(log, StopReason.TOPIC_RECREATED, self._recreated_detail(log.tail, log.id.source, now))
-
-    def _recreated_detail(self, tail: Tail, before: SourceId, now: SourceId) -> str:
-        return (
-            f"the topic was deleted and made again: its log up to offset {tail.end} is of topic id {before.topic_id}, "
-            f"and now it has {now.topic_id}; `ray-pipeline resume {self._dataset} --accept-gap` closes that log and "
-            "reads the new topic from its beginning"
-        )
+            detail = topic_recreated(self._dataset, log.tail.end, log.id.source, now)
+            self._stop(log, StopReason.TOPIC_RECREATED, detail)
 
     def _refuse_pause(self, tail: Tail) -> None:
         pause = tail.pause
@@ -297,20 +316,9 @@ class PartitionOwner:
     def _check_position(self, log: PartitionLog, marks: Watermarks) -> None:
         end = log.tail.end
         if end < marks.low:
-            self._stop(
-                log,
-                StopReason.OFFSETS_EXPIRED,
-                f"offsets {end} to {marks.low - 1} were removed from the topic before they were read; "
-                f"`ray-pipeline resume {self._dataset} --accept-gap` records the gap and goes on at {marks.low}",
-            )
+            self._stop(log, StopReason.OFFSETS_EXPIRED, offsets_expired(self._dataset, end, marks.low))
         if end > marks.high:
-            self._stop(
-                log,
-                StopReason.LOG_TRUNCATED,
-                f"offset {end} is committed, but the topic ends at {marks.high}: the brokers lost records that were "
-                f"read; once it has grown past {end}, `ray-pipeline resume {self._dataset} --accept-gap` goes on "
-                "there, and gives up what was written to the lost offsets since",
-            )
+            self._stop(log, StopReason.LOG_TRUNCATED, log_truncated(self._dataset, end, marks.high))
 
     def _begin(self, log: PartitionLog) -> None:
         self._log, self._tail = log, log.tail
@@ -328,6 +336,17 @@ class PartitionOwner:
             clock=self._clock,
             rng=self._rng,
         )
+        self._follow_log(log)
+
+    def _follow_log(self, log: PartitionLog) -> None:
+        """Have online values follow this log; what they have folded of it stays good, whoever claims it."""
+        features = self._features
+        if features is not None and features.log == log.id:
+            features.follow(log.tail.end)
+        elif self._make_features is not None:
+            if features is not None:
+                features.close()
+            self._features = self._make_features(log.id, log.tail)
 
     def _owned_log(self) -> PartitionLog:
         if self._log is None:
@@ -346,13 +365,6 @@ class PartitionOwner:
 
     def _stopped(self, reason: StopReason, detail: str) -> PartitionStoppedError:
         return PartitionStoppedError(self._tp.topic, self._tp.partition, str(reason), detail)
-
-    def _breaker_detail(self, why: str) -> str:
-        ref = self._contract.ref
-        return (
-            f"{why} under contract {ref.id} {ref.version}; correct the contract and start again, or let them be dead "
-            f"letters with `ray-pipeline resume {self._dataset} --partition {self._tp.partition}`"
-        )
 
     # -- committing -------------------------------------------------------------------------------------------
 

@@ -19,6 +19,21 @@ class PartitionState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ViewReport:
+    """How far one view's online values are with one partition."""
+
+    view: str
+    through: Offset
+    """Every record before it is in the online store's states."""
+    lag: int
+    """Offsets that are committed, and not in them yet."""
+    trouble: str = ""
+    """Why they lag; empty while they only follow."""
+    set_aside: dict[str, int] = field(default_factory=dict)
+    """Landed rows that are no events of the view, by reason; those that this owner folded."""
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionReport:
     """One partition as its owner sees it now; counts are of this owner alone, totals lie in the log."""
 
@@ -34,6 +49,13 @@ class PartitionReport:
     """Committed bad records that are not in the dead-letter topic yet."""
     reason: str = ""
     detail: str = ""
+    views: tuple[ViewReport, ...] = ()
+    """The stream-fed views of its dataset; none where this pipeline keeps no online values."""
+
+    @property
+    def feature_lag(self) -> int:
+        """Committed offsets that the view which is furthest behind lacks online."""
+        return max((view.lag for view in self.views), default=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,9 @@ from ray_pipeline.types import TopicPartition
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
+    from ray_pipeline.connectors.online import OnlineSettings
     from ray_pipeline.contracts.model import DataContract
+    from ray_pipeline.features.definition import CompiledView
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class RunSettings:
     """How often topics are asked for new partitions and for their identity."""
     silence_seconds: float = 30.0
     """An actor that answers nothing for so long is replaced."""
+    views: tuple[CompiledView, ...] = ()
+    """Whose online values the partition actors keep: compiled by the driver, so that no actor loads a definition."""
+    online: OnlineSettings | None = None
+    """Where they are kept; it may hold a password."""
 
     def topics(self) -> dict[str, str]:
         """Topic → dataset."""

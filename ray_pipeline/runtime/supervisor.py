@@ -75,6 +75,8 @@ class Supervisor:
         self._sources: dict[str, SourceId] = {}
         self._targets: dict[TopicPartition, Offset] = {}
         self._reached: dict[TopicPartition, PartitionReport] = {}
+        self._holder: dict[TopicPartition, str] = {}
+        """Who reported a partition as its own last: what others say of it, who let it go before, is old."""
         self._read_before = 0
         self._messages: list[tuple[int, str]] = []
         self._spawned = 0
@@ -249,8 +251,11 @@ class Supervisor:
             self._say(f"{member.name}: {report.fenced}; it is started again")
             ray.kill(member.handle, no_restart=False)
             self._lose(member)
-        held = {tp for other in self._members.values() for tp in other.holds}
-        for partition in (*(left for left in report.released if left.topic_partition not in held), *report.partitions):
+        self._holder.update((partition.topic_partition, member.name) for partition in report.partitions)
+        for left in report.released:
+            if self._holder.setdefault(left.topic_partition, member.name) == member.name:
+                self._note(left)
+        for partition in report.partitions:
             self._note(partition)
 
     def _give_up_where_fenced_again(self, sentence: str) -> None:

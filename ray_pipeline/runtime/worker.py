@@ -102,6 +102,7 @@ class Worker:
         self._on_batch, self._effects = on_batch, effects
         self._lock = threading.Lock()
         self._wanted: dict[TopicPartition, int] = {}
+        self._drain = False
         self._supervisor = 0
         self._chunks: queue.Queue[tuple[Any, ...]] = queue.Queue(maxsize=QUEUE_CHUNKS)
         self._desk = _Desk()
@@ -131,6 +132,7 @@ class Worker:
             self._heard = self._clock.monotonic()
             self._supervisor = supervisor
             self._wanted = {} if drain else dict(wanted)
+            self._drain = drain
             messages, self._messages = tuple(self._messages), []
         if self._failure is not None:
             raise self._failure
@@ -253,8 +255,8 @@ class Worker:
         try:
             while not self._ending.is_set():
                 with self._lock:
-                    wanted, supervisor = dict(self._wanted), self._supervisor
-                self._lanes.follow(wanted, supervisor)
+                    wanted, supervisor, drain = dict(self._wanted), self._supervisor, self._drain
+                self._lanes.follow(wanted, supervisor, drain=drain)
                 with suppress(queue.Empty):
                     self._lanes.take(self._chunks.get(timeout=0.1))
                 self._lanes.settle()

@@ -148,14 +148,21 @@ class CuratedCatalog:
     def _identifier(self, dataset: str) -> tuple[str, ...]:
         return (*self._settings.namespace, dataset)
 
-    def _curated(self, dataset: str) -> CuratedTable:
+    def loader(self, name: str) -> Callable[[], Table]:
+        """Return what asks the catalog for the table anew at each call, and refuses one that names code to import."""
+
         def load() -> Table:
-            table = self._catalog().load_table(self._identifier(dataset))
+            table = self._catalog().load_table(self._identifier(name))
             if _CODE in table.properties:
-                raise CatalogDeniedError(self.shown, f"load table {dataset}", f"its property {_CODE} imports code")
+                raise CatalogDeniedError(self.shown, f"load table {name}", f"its property {_CODE} imports code")
             return table
 
-        return CuratedTable(dataset, load, catalog=self.shown, store=self._store.url, effects=self._effects)
+        return load
+
+    def _curated(self, dataset: str) -> CuratedTable:
+        return CuratedTable(
+            dataset, self.loader(dataset), catalog=self.shown, store=self._store.url, effects=self._effects
+        )
 
 
 def _open(settings: CatalogSettings) -> Catalog:

@@ -49,18 +49,23 @@ def without_referenced(table: Table, uris: Sequence[str]) -> list[str]:
     return [uri for uri in uris if uri in candidates]
 
 
-def describe_files(dataset: str, io: FileIO, metadata: TableMetadata, uris: Sequence[str]) -> list[DataFile]:
-    """Return the manifest entry of each file from its footer; raise ``TableSchemaError`` where one is not addable."""
+def describe_files(
+    dataset: str, io: FileIO, metadata: TableMetadata, uris: Sequence[str], *, with_ids: bool = False
+) -> list[DataFile]:
+    """Return the manifest entry of each file from its footer; raise ``TableSchemaError`` where one is not addable.
+
+    ``with_ids``: the files were written for this very table, and their columns carry its field ids.
+    """
     if not uris:
         return []
-    describer = _Describer(dataset, io, metadata)
+    describer = _Describer(dataset, io, metadata, with_ids=with_ids)
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(describer.describe, uris))
 
 
 class _Describer:
-    def __init__(self, dataset: str, io: FileIO, metadata: TableMetadata) -> None:
-        self._dataset, self._io, self._metadata = dataset, io, metadata
+    def __init__(self, dataset: str, io: FileIO, metadata: TableMetadata, *, with_ids: bool) -> None:
+        self._dataset, self._io, self._metadata, self._with_ids = dataset, io, metadata, with_ids
         schema = metadata.schema()
         self._columns = curated_schema(schema_to_pyarrow(schema, include_field_ids=False))
         self._plan = compute_statistics_plan(schema, metadata.properties)
@@ -70,7 +75,7 @@ class _Describer:
 
     def describe(self, uri: str) -> DataFile:
         footer, size = self._footer(uri)
-        if (what := addable(footer, self._partition, self._columns)) is not None:
+        if (what := addable(footer, self._partition, self._columns, with_ids=self._with_ids)) is not None:
             raise TableSchemaError(self._dataset, f"{uri} cannot be added as it is: {what}")
         leaves = [footer.schema.column(i).path for i in range(footer.num_columns)]
         if unknown := [path for path in leaves if path not in self._ids]:

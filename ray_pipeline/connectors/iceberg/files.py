@@ -27,14 +27,16 @@ _FIELD_ID = b"PARQUET:field_id"
 _PER_DAY = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
 
 
-def addable(metadata: pq.FileMetaData, column: str | None, schema: pa.Schema | None = None) -> str | None:
+def addable(
+    metadata: pq.FileMetaData, column: str | None, schema: pa.Schema | None = None, *, with_ids: bool = False
+) -> str | None:
     """Say why a file must be written anew before it can be added; None where it can be added as it is.
 
     ``column`` is the one whose day the table is partitioned by (:attr:`CuratedTable.partition_column`), ``schema``
-    the table's columns where there is a table.
+    the table's columns where there is a table. ``with_ids``: its columns carry the table's own field ids.
     """
     arrow = metadata.schema.to_arrow_schema()
-    return _types(arrow, schema) or _layout(metadata, arrow) or _day(metadata, arrow, column)
+    return _types(arrow, schema) or _layout(metadata, arrow, with_ids) or _day(metadata, arrow, column)
 
 
 def never_addable(metadata: pq.FileMetaData, column: str | None) -> str | None:
@@ -106,10 +108,10 @@ def _types(arrow: pa.Schema, schema: pa.Schema | None) -> str | None:
     return None
 
 
-def _layout(metadata: pq.FileMetaData, arrow: pa.Schema) -> str | None:
+def _layout(metadata: pq.FileMetaData, arrow: pa.Schema, with_ids: bool) -> str | None:
     if not metadata.num_rows:
         return "it holds no rows"
-    if any(_has_ids(field) for field in arrow):
+    if not with_ids and any(_has_ids(field) for field in arrow):
         return "it has field ids of another table"
     leaves = {metadata.schema.column(i).path for i in range(metadata.num_columns)}
     if leaves != set(parquet_paths(arrow)):

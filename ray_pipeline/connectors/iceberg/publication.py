@@ -80,7 +80,7 @@ class Publication:
             transaction = self._stage(dataset, table, effects)
             effects("before_snapshot_commit")
             try:
-                with _quiet():
+                with quiet():
                     transaction.commit_transaction()
             except CommitFailedException:
                 continue  # somebody else changed the table: look again, decide again
@@ -180,7 +180,7 @@ def _evolve(dataset: str, transaction: Transaction, columns: pa.Schema) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Old metadata that cannot be deleted after a commit is no reason to say that the commit failed."""
     import warnings
 

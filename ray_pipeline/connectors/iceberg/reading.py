@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -26,4 +27,20 @@ def read_rows(table: Table, snapshot_id: int | None) -> pa.Table:
     for task in tasks:
         with table.io.new_input(task.file.file_path).open() as stream:
             tables.append(conform(pq.ParquetFile(stream).read(use_threads=False), columns))
+    return pa.concat_tables(tables)
+
+
+def read_files(
+    table: Table, snapshot_id: int | None, uris: Sequence[str], columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Return the rows of some files of a snapshot, in the order of the files; some columns, or all that it has."""
+    schema = curated_schema(
+        schema_to_pyarrow(table.scan(snapshot_id=snapshot_id).projection(), include_field_ids=False)
+    )
+    if columns is not None:
+        schema = pa.schema([schema.field(name) for name in columns])
+    tables = [schema.empty_table()]
+    for uri in uris:
+        with table.io.new_input(uri).open() as stream:
+            tables.append(conform(pq.ParquetFile(stream).read(schema.names, use_threads=False), schema))
     return pa.concat_tables(tables)

@@ -22,10 +22,11 @@ from ray_pipeline.connectors.iceberg.publication import (
 from ray_pipeline.errors import CatalogConflictError, TableSchemaError, UsageError
 
 if TYPE_CHECKING:
+    from pyiceberg.manifest import DataFile
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
 
-__all__ = ["APPLIED", "CuratedSnapshot", "CuratedTable", "TableInfo"]
+__all__ = ["APPLIED", "CuratedFile", "CuratedSnapshot", "CuratedTable", "TableInfo"]
 
 
 class TableInfo(TypedDict):
@@ -48,6 +49,17 @@ class CuratedSnapshot:
     """In the table as of this snapshot."""
     summary: Mapping[str, str]
     tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CuratedFile:
+    """One data file of a snapshot."""
+
+    uri: str
+    day: int | None
+    """Of its rows' event time, in days since 1970; None where they have none, or the table has no days."""
+    rows: int
+    bytes: int
 
 
 class CuratedTable:
@@ -157,6 +169,13 @@ class CuratedTable:
                 (t.file.file_path, t.file.record_count) for t in table.scan(snapshot_id=snapshot_id).plan_files()
             )
 
+    def day_files(self, snapshot_id: int | None = None) -> list[CuratedFile]:
+        """Return the data files of a snapshot, the current one where none is named, each with its day."""
+        table = self._table()
+        with self._translated("list its files"):
+            self._known(table, snapshot_id)
+            return sorted(_on_its_day(task.file) for task in table.scan(snapshot_id=snapshot_id).plan_files())
+
     def scan(self, snapshot_id: int | None = None) -> pa.Table:
         """Return the rows of a small table, as of a snapshot or now.
 
@@ -215,6 +234,11 @@ def _curated(snapshot: Snapshot, tags: tuple[str, ...]) -> CuratedSnapshot:
     return CuratedSnapshot(
         snapshot.snapshot_id, at, None if decision is None else int(decision), _rows(snapshot), summary, tags
     )
+
+
+def _on_its_day(file: DataFile) -> CuratedFile:
+    day = file.partition[0] if len(file.partition) else None
+    return CuratedFile(file.file_path, None if day is None else int(day), file.record_count, file.file_size_in_bytes)
 
 
 def _summary(snapshot: Snapshot) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def run_gate(
     if at is not None and not _EARLIEST <= at <= _LATEST:
         raise UsageError(f"the gate's clock is between {_EARLIEST:%Y} and {_LATEST:%Y}, not {at.isoformat()}")
     if run_id is not None:
-        _check_run_id(run_id)
+        check_run_id(run_id)
     compiled = gate_datasets(config, load_contracts(config))
     run = _Run(
         config,
@@ -160,7 +160,7 @@ def run_gate(
         return kept
 
 
-def _check_run_id(run_id: str) -> None:
+def check_run_id(run_id: str) -> None:
     """Refuse what cannot name a run: it is part of the names of objects."""
     try:
         name = quote(run_id)

@@ -141,4 +141,4 @@ def test_every_error_of_the_tree_has_a_code() -> None:
     from ray_pipeline.cli.errors import exit_code
 
     misused = {kind for kind in kinds if exit_code(kind.__new__(kind)) == 2}
-    assert misused == {errors.ProblemsError, ConfigError, ContractError, UsageError}
+    assert misused == {errors.ProblemsError, ConfigError, ContractError, errors.FeatureDefinitionError, UsageError}

@@ -24,11 +24,16 @@ class Actor:
         self.answers = True
         self.holds: set[TopicPartition] = set()
         self.fenced = ""
+        self.released: tuple[PartitionReport, ...] = ()
+        self.committed = 0
         self.reconcile = SimpleNamespace(remote=self._reconcile)
 
     def _reconcile(self, assignment: Any) -> Any:
-        reports = (PartitionReport(tp, PartitionState.READING, 0, 0, 0, 0) for tp in sorted(self.holds))
-        report = WorkerReport(self.name, configured=True, partitions=tuple(reports), fenced=self.fenced)
+        at = self.committed
+        reports = tuple(PartitionReport(tp, PartitionState.READING, at, at, 0, 0) for tp in sorted(self.holds))
+        report = WorkerReport(
+            self.name, configured=True, partitions=reports, released=self.released, fenced=self.fenced
+        )
         self.holds = set(assignment.partitions)
         return self, report
 
@@ -83,3 +88,18 @@ def test_a_run_whose_actors_are_fenced_again_and_again_by_no_newer_run_ends_with
         supervisor._ask(drain=False)
     with pytest.raises(RayPipelineError, match=r"replaced by somebody; .* p/_supervisors"):
         supervisor._ask(drain=False)
+
+
+def test_what_an_earlier_owner_says_of_a_partition_is_no_news(run):
+    """Else a run whose partitions moved would wait for ever for a commit that has happened."""
+    supervisor, first, second = run
+    first.committed = 9
+    for _ in range(3):
+        supervisor._ask(drain=False)
+    moved = min(first.holds)
+    second.released = (PartitionReport(moved, PartitionState.READING, 3, 3, 0, 0),)
+    for _ in range(3):  # both let go; the earlier owner answers last
+        supervisor._ask(drain=True)
+        first.released = (PartitionReport(moved, PartitionState.READING, 9, 9, 0, 0),)
+        first.holds, second.holds = set(), set()
+    assert supervisor._reached[moved].committed == 9

@@ -16,7 +16,8 @@ from ray_pipeline.errors import (
     SourceUnavailableError,
     StoreUnavailableError,
 )
-from ray_pipeline.runtime.reports import PartitionState
+from ray_pipeline.runtime.lanes import FEATURE_SECONDS
+from ray_pipeline.runtime.reports import PartitionState, ViewReport
 from ray_pipeline.runtime.worker import QUEUE_CHUNKS, Worker
 from ray_pipeline.types import Position, RecordBatch, TopicPartition
 
@@ -96,6 +97,38 @@ def batch(tp, start, count):
     return RecordBatch(tp, start, start + count, offsets, offsets, [b"k"] * count, [b"v"] * count, lambda _i: ())
 
 
+class ScriptedFeatures:
+    """Online values whose store answers when a test lets it."""
+
+    def __init__(self, log: dict, tp: TopicPartition) -> None:
+        self._log, self._tp = log, tp
+        self.answers, self.asked = threading.Event(), threading.Event()
+        self.through = 0
+        self.deadlines: list[float] = []
+        self.troubles = ""
+
+    @property
+    def is_done(self):
+        return self.through == self._log.get(self._tp, 0)
+
+    @property
+    def is_due(self):
+        return not self.is_done
+
+    def reports(self):
+        return (ViewReport("view", self.through, self._log.get(self._tp, 0) - self.through, self.troubles),)
+
+    def catch_up(self):
+        self.asked.set()
+        assert self.answers.wait(PATIENCE)
+        self.through = self._log.get(self._tp, 0)
+
+    def catch_up_until(self, deadline):
+        self.deadlines.append(deadline)
+        if self.answers.is_set():
+            self.through = self._log.get(self._tp, 0)
+
+
 @dataclass
 class ScriptedOwner:
     """An owner whose log is a number; ``fails`` maps a step to the errors that its next calls raise."""
@@ -109,6 +142,7 @@ class ScriptedOwner:
     pending: int = 0
     letters: int = 0
     dead_letter_trouble: str = ""
+    features: ScriptedFeatures | None = None
 
     @property
     def committed(self):
@@ -363,3 +397,78 @@ def test_without_a_word_from_the_supervisor_it_ends(bench):
     bench.until(reading(A), A)
     bench.clock.seconds += 61
     assert bench.silent.wait(PATIENCE)
+
+
+def with_features(bench):
+    """Give every owner online values, and return the list of them."""
+    made: list[ScriptedFeatures] = []
+
+    def prepare(owner):
+        owner.features = ScriptedFeatures(bench.log, owner.topic_partition)
+        made.append(owner.features)
+
+    bench.prepare = prepare
+    return made
+
+
+def test_landing_goes_on_while_the_online_store_hangs(bench):
+    made = with_features(bench)
+    bench.until(reading(A), A)
+    bench.source.gives((A, 10))
+    bench.until(lambda _r: made[0].asked.is_set(), A)
+    bench.source.gives((A, 10), (A, 10))
+    report = bench.until(lambda r: bench.log.get(A) == 30 and r.partitions[0].feature_lag == 30, A)
+    assert report.partitions[0].views[0].through == 0
+    made[0].answers.set()
+    bench.until(lambda r: r.partitions[0].feature_lag == 0, A)
+
+
+def test_a_partition_moves_away_without_waiting_for_its_online_values(bench):
+    made = with_features(bench)
+    bench.until(reading(A, B), A, B)
+    bench.source.gives((A, 10))
+    bench.until(lambda _r: made[0].asked.is_set(), A, B)
+    report = bench.until(reading(B), B)
+    assert bench.owners[0].calls[-2:] == ["release", "close"]
+    assert not made[0].deadlines
+    assert [p.feature_lag for p in report.released] == [10]
+    made[0].answers.set()
+
+
+def test_the_end_of_a_run_waits_for_online_values_after_everything_is_released(bench):
+    made = with_features(bench)
+    bench.until(reading(A), A)
+    bench.source.gives((A, 5))
+    bench.until(at(A, 5), A)
+    made[0].answers.set()
+    report = bench.until(lambda r: r.drained, drain=True)
+    assert made[0].through == bench.log[A] == 5
+    assert [p.feature_lag for p in report.released] == [0]
+    assert bench.owners[0].calls[-2:] == ["release", "close"]
+
+
+def test_the_end_of_a_run_gives_up_on_online_values_and_says_what_they_lack(bench):
+    made = with_features(bench)
+    bench.until(reading(A), A)
+    bench.source.gives((A, 5))
+    bench.until(at(A, 5), A)
+    now = bench.clock.seconds
+    features = made[0]
+    features.catch_up = lambda: None
+    report = bench.until(lambda r: r.drained, drain=True)
+    assert features.deadlines == [now + FEATURE_SECONDS]
+    assert [p.feature_lag for p in report.released] == [5]
+
+
+def test_why_online_values_lag_is_said_once_and_so_is_that_they_follow(bench):
+    made = with_features(bench)
+    bench.until(reading(A), A)
+    made[0].answers.set()
+    made[0].troubles = "the online store x did not answer"
+    bench.until(lambda _r: bench.messages, A)
+    made[0].troubles = ""
+    bench.until(lambda _r: len(bench.messages) == 2, A)
+    assert bench.messages == [
+        "t[0]: online values lag, landing does not: the online store x did not answer",
+        "t[0]: online values follow again",
+    ]

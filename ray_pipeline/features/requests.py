@@ -1,0 +1,73 @@
+"""Features of the request itself: what whoever asks knows, such as the hour of a scheduled departure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import polars as pl
+
+from ray_pipeline.config.nearest import unknown
+from ray_pipeline.errors import FeatureComputeError, UsageError
+from ray_pipeline.features.definition import RequestDefinition
+from ray_pipeline.features.shape import ValueType
+
+DTYPES: Mapping[ValueType, pl.DataType] = {
+    ValueType.INT64: pl.Int64(),
+    ValueType.FLOAT64: pl.Float64(),
+    ValueType.STRING: pl.String(),
+    ValueType.BOOL: pl.Boolean(),
+    ValueType.TIMESTAMP: pl.Datetime("us", "UTC"),
+}
+"""What a value of each type is in a frame."""
+
+
+def request_features(name: str, *, inputs: Mapping[str, str], features: Mapping[str, pl.Expr]) -> RequestDefinition:
+    """Define features that are computed from the request's own values; ``inputs`` names them with their types.
+
+    >>> calendar = request_features(
+    ...     "calendar",
+    ...     inputs={"scheduled_departure_at": "timestamp"},
+    ...     features={"hour": pl.col("scheduled_departure_at").dt.convert_time_zone("America/New_York").dt.hour()},
+    ... )
+    >>> list(calendar.features)
+    ['hour']
+    """
+    caller = sys._getframe(1)
+    return RequestDefinition(name, dict(inputs), dict(features), caller.f_code.co_filename, caller.f_lineno)
+
+
+def request_values(definition: RequestDefinition, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the request's features, a row for each row of ``frame``, in its order.
+
+    Raises ``UsageError`` where a request value is absent or of another type, ``FeatureComputeError`` where an
+    expression raises or gives another number of values.
+    """
+    given = pl.DataFrame([_input(definition, name, kind, frame) for name, kind in definition.inputs.items()])
+    return pl.DataFrame([_feature(definition, name, over, given) for name, over in definition.features.items()])
+
+
+def _input(definition: RequestDefinition, name: str, kind: str, frame: pl.DataFrame) -> pl.Series:
+    if name not in frame.columns:
+        asked = f"request features {definition.name} need the request value {name} ({kind})"
+        raise UsageError(f"{asked}: {unknown(name, frame.columns, 'column')}")
+    column = frame[name]
+    wanted = DTYPES[ValueType(kind)]
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is None:
+        raise UsageError(f'request value {name} has no time zone; say which: .dt.replace_time_zone("UTC")')
+    if isinstance(wanted, pl.Datetime) and not isinstance(column.dtype, pl.Datetime | pl.Null):
+        raise UsageError(f"request value {name} must be a moment with its time zone, not {column.dtype}")
+    try:
+        return column.cast(wanted)
+    except pl.exceptions.PolarsError:
+        raise UsageError(f"request value {name} must be {kind}; this is {column.dtype} that does not fit") from None
+
+
+def _feature(definition: RequestDefinition, name: str, over: pl.Expr, given: pl.DataFrame) -> pl.Series:
+    try:
+        found = given.select(over.alias(name)).to_series()
+    except Exception as error:
+        raise FeatureComputeError(definition.name, name, f"raised {type(error).__name__}") from error
+    if len(found) != len(given):
+        raise FeatureComputeError(definition.name, name, f"gave {len(found)} values for {len(given)} requests")
+    return found

@@ -1,0 +1,1 @@
+"""Features at run time: kept up online, read, built, shown and verified."""

@@ -1,0 +1,197 @@
+"""Read the features of a service online: now, or as of a moment that somebody names.
+
+Feast's own ``get_online_features`` means now. This one serves a replay as well, needs no Feast at the time of the
+call, and says of each value when it changed and which events it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ray_pipeline.connectors.online.reading import Moment, given, now, row_status, rows_of, state_readings
+from ray_pipeline.connectors.online.settings import ClockKind
+from ray_pipeline.connectors.online.values import plain, unpack
+from ray_pipeline.errors import UsageError
+from ray_pipeline.features.entity import entity_key
+from ray_pipeline.features.reading import Status
+from ray_pipeline.features.shape import Feed, KeyShape, ValueType, ViewShape
+from ray_pipeline.runtime.features.answers import FeatureAnswer, FeatureAnswers, FeatureValue
+
+if TYPE_CHECKING:
+    from ray_pipeline.clock import Clock
+    from ray_pipeline.config import PipelineConfig
+    from ray_pipeline.features.definition import RequestDefinition
+    from ray_pipeline.features.ports import OnlineStore, ValueRow
+    from ray_pipeline.features.service import Service, ServiceView
+
+AsOf = datetime | Sequence[datetime] | None
+Row = Mapping[str, Any]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_PYTHON = {ValueType.INT64: int, ValueType.STRING: str, ValueType.BOOL: bool}
+
+
+def read_features(config: PipelineConfig, service: str, rows: Sequence[Row], as_of: AsOf = None) -> FeatureAnswers:
+    """Return what the service called ``service`` answers to each row: its entities, and its request's values.
+
+    ``as_of`` is one moment or one for each row; None: now, by the clock of the online store. Who asks often opens the
+    repository and the store once, and calls :func:`read_with`.
+    """
+    from ray_pipeline.connectors.feast.repo import load_repo
+    from ray_pipeline.connectors.online import online_settings, open_online
+
+    repo = load_repo(config)
+    asked = repo.service(service)
+    settings = online_settings(repo.folder, config)
+    store = open_online(settings)
+    try:
+        return read_with(store, {v.name: v.shape for v in repo.views}, asked, rows, as_of, clock=settings.clock)
+    finally:
+        store.close()
+
+
+def read_with(
+    store: OnlineStore,
+    shapes: Mapping[str, ViewShape],
+    service: Service,
+    rows: Sequence[Row],
+    as_of: AsOf = None,
+    *,
+    clock: ClockKind = ClockKind.WALL,
+    machine: Clock | None = None,
+) -> FeatureAnswers:
+    """Return what a service answers from a store that is open; one round trip for each view.
+
+    A part of an entity that is null gives NOT_FOUND. Raises ``UsageError`` where one is absent or of another type.
+    """
+    if not rows:
+        return FeatureAnswers(service.name, ())
+    moments = _moments(rows, as_of) or [now(store, clock, machine)] * len(rows)
+    answers: list[dict[str, FeatureValue]] = [{} for _ in rows]
+    for asked in service.views:
+        if asked.view not in shapes:
+            raise UsageError(f"service {service.name} asks for view {asked.view}, which this pipeline does not compute")
+        for answer, values in zip(answers, _view(store, shapes[asked.view], asked, rows, moments), strict=True):
+            answer.update({f"{asked.shown}__{name}": value for name, value in values.items()})
+    if service.request is not None:
+        for answer, values in zip(answers, _of_request(service.request, rows), strict=True):
+            answer.update({f"{service.request.name}__{name}": value for name, value in values.items()})
+    return FeatureAnswers(
+        service.name,
+        tuple(
+            FeatureAnswer(None if moment.at_us is None else _moment(moment.at_us), answer)
+            for moment, answer in zip(moments, answers, strict=True)
+        ),
+    )
+
+
+def _view(
+    store: OnlineStore, shape: ViewShape, asked: ServiceView, rows: Sequence[Row], moments: Sequence[Moment]
+) -> list[dict[str, FeatureValue]]:
+    entities = [_entity(shape, asked, number, row) for number, row in enumerate(rows)]
+    if shape.feed is Feed.MATERIALIZED:
+        found = rows_of(store, shape.name, entities)
+        return [_of_row(shape, asked, row, moment) for row, moment in zip(found, moments, strict=True)]
+    answers: list[dict[str, FeatureValue]] = []
+    for reading in state_readings(store, shape, entities, moments):
+        event = None if reading.event_us is None else _moment(reading.event_us)
+        values = {
+            feature.name: FeatureValue(_python(feature.type, value), reading.status, event, reading.offsets)
+            for feature, value in zip(shape.features, reading.values, strict=True)
+        }
+        answers.append({name: values[name] for name in asked.features})
+    return answers
+
+
+def _of_row(shape: ViewShape, asked: ServiceView, row: ValueRow | None, moment: Moment) -> dict[str, FeatureValue]:
+    status = row_status(row, moment, shape.ttl)
+    if row is None or status is not Status.PRESENT:
+        known = row is not None and status is Status.OUTSIDE_MAX_AGE
+        event = _moment(row.event_us) if row is not None and known else None
+        return {name: FeatureValue(None, status, event) for name in asked.features}
+    types = {feature.name: feature.type for feature in shape.features}
+    values, event = unpack(row.values), _moment(row.event_us)
+    answer: dict[str, FeatureValue] = {}
+    for name in asked.features:
+        if name not in values:  # a row from before the feature was added
+            answer[name] = FeatureValue(None, Status.NOT_FOUND, event)
+            continue
+        value = plain(values[name])
+        if types[name] is ValueType.TIMESTAMP and value is not None:
+            value *= 1_000_000  # Feast keeps seconds
+        answer[name] = FeatureValue(_python(types[name], value), status, event)
+    return answer
+
+
+def _of_request(request: RequestDefinition, rows: Sequence[Row]) -> list[dict[str, FeatureValue]]:
+    import polars as pl
+
+    from ray_pipeline.features.requests import request_values
+
+    columns: dict[str, list[Any]] = {}
+    for name in request.inputs:
+        for number, row in enumerate(rows):
+            if name not in row:
+                raise UsageError(f"row {number} has no {name}, from which the features {request.name} are computed")
+        columns[name] = [_in_utc(name, number, row[name]) for number, row in enumerate(rows)]
+    try:
+        frame = pl.DataFrame(columns)
+    except (TypeError, pl.exceptions.PolarsError):
+        raise UsageError(f"the values of {', '.join(columns)} are not of one type each") from None
+    found = request_values(request, frame).to_dicts()
+    return [{name: FeatureValue(value, Status.PRESENT) for name, value in one.items()} for one in found]
+
+
+def _in_utc(name: str, number: int, value: Any) -> Any:
+    return _aware(value, f"row {number}: {name}").astimezone(UTC) if isinstance(value, datetime) else value
+
+
+def _entity(shape: ViewShape, asked: ServiceView, number: int, row: Row) -> str | None:
+    parts: dict[str, Any] = {}
+    for key in shape.keys:
+        name = asked.keys.get(key.name, key.name)
+        if name not in row:
+            raise UsageError(f"row {number} has no {name}, the entity of view {asked.shown}")
+        parts[key.name] = _part(key, f"row {number}: {name}", row[name])
+    return entity_key(shape.keys, parts)
+
+
+def _part(key: KeyShape, where: str, value: Any) -> Any:
+    """Return a part of an entity's key as events have it. What NumPy and pandas make of a value is the value."""
+    if hasattr(value, "item") and not isinstance(value, datetime):
+        value = value.item()
+    if value is None or value != value:  # NaN and NaT: pandas' null
+        return None
+    if key.type is ValueType.TIMESTAMP:
+        if not isinstance(value, datetime):
+            raise UsageError(f"{where} must be a moment, not {type(value).__name__}")
+        return (_aware(value, where) - _EPOCH) // _MICROSECOND
+    if key.type in _PYTHON and type(value) is not _PYTHON[key.type]:
+        raise UsageError(f"{where} must be {key.type.value}, not {type(value).__name__}")
+    return float(value) if key.type is ValueType.FLOAT64 else value
+
+
+def _moments(rows: Sequence[Row], as_of: AsOf) -> list[Moment] | None:
+    if as_of is None:
+        return None
+    each = [as_of] * len(rows) if isinstance(as_of, datetime) else list(as_of)
+    if len(each) != len(rows):
+        raise UsageError(f"as_of has {len(each)} moments for {len(rows)} rows")
+    return [given((_aware(moment, "as_of") - _EPOCH) // _MICROSECOND) for moment in each]
+
+
+def _aware(moment: datetime, what: str) -> datetime:
+    if moment.tzinfo is None:
+        raise UsageError(f"{what} needs its offset from UTC: 2013-01-01T00:00:00+00:00")
+    return moment
+
+
+def _python(kind: ValueType, value: Any) -> Any:
+    return _moment(value) if kind is ValueType.TIMESTAMP and value is not None else value
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + micros * _MICROSECOND
