@@ -157,7 +157,8 @@ def print_where(report: DemoReport, folder: Path) -> None:
     print_line(
         f"Features         {folder / 'lake' / 'flights' / '_features'}   (offline tables, online values, registry)"
     )
-    print_line(f"Training set     {Path(report.features.training.uri)}")
+    if report.features.training is not None:
+        print_line(f"Training set     {Path(report.features.training.uri)}")
     print_line("Contracts        contracts/flights/")
     print_line()
     print_line(

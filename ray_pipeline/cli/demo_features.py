@@ -91,6 +91,8 @@ def _compared(story: FeatureStory) -> str:
 
 
 def _training(story: FeatureStory) -> str:
+    if story.training is None:
+        return "No training set: nothing of departures was published."
     manifest = story.training.manifest
     splits = ", ".join(
         f"{one['name']} {one['rows']:,}" + ("" if one["label_rate"] is None else f" ({one['label_rate']:.0%} late)")

@@ -43,7 +43,8 @@ class FeatureStory:
     question: Mapping[str, Any]
     """Entity keys and request values of a flight that leaves an hour after the replay's end."""
     answer: FeatureAnswer
-    training: TrainingSet
+    training: TrainingSet | None
+    """None where the only day is held back: no question of it is curated."""
     skew: SkewReport
 
 
@@ -62,8 +63,10 @@ def tell_features(config: PipelineConfig, plan: DemoPlan, say: Callable[[str], N
     question = question_of(plan)
     answer = read_features(config, SERVICE, [question]).rows[0]
     skew = verify_features(config)
-    say("features: building a training set, each row as its own moment knew it")
-    training = build_training_set(config, training_spec(plan), repo=repo)
+    training = None
+    if plan.days > 1 or plan.kilometres_on is None:
+        say("features: building a training set, each row as its own moment knew it")
+        training = build_training_set(config, training_spec(plan), repo=repo)
     return FeatureStory(built, question, answer, training, skew)
 
 
@@ -89,7 +92,7 @@ def training_spec(plan: DemoPlan) -> Path | dict[str, Any]:
         return SPEC
     midnights = [datetime.combine(plan.start + timedelta(days=day), MIDNIGHT, UTC) for day in range(plan.days + 1)]
     spec: dict[str, Any] = {"name": "late_arrival", "labels": "late_arrival", "service": SERVICE}
-    spec |= {"from": midnights[min(1, plan.days - 1)].isoformat(), "to": midnights[-1].isoformat()}
+    spec |= {"from": midnights[1 if plan.days > 3 else 0].isoformat(), "to": midnights[-1].isoformat()}
     if plan.days > 3:
         ends = {"train": midnights[plan.days // 2], "validation": midnights[plan.days * 3 // 4], "test": midnights[-1]}
         spec["splits"] = {name: end.isoformat() for name, end in ends.items()}

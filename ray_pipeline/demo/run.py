@@ -118,10 +118,8 @@ class DemoReport:
         for view in self.features.built.views:
             published = self.fates[view.dataset].published
             accounted = view.events + sum(view.set_aside.values())
-            if not view.rows or accounted > published:
+            if bool(view.rows) != bool(published) or accounted > published:
                 yield f"view {view.view}: {accounted} events of {published} published rows, {view.rows} rows"
-        if not self.features.training.manifest["rows"]:
-            yield "the training set is empty"
 
 
 def _differences(name: str, *compared: tuple[str, object, object]) -> Iterator[str]:

@@ -234,7 +234,7 @@ def late(**changes: Any) -> LabelDefinition:
         ({"without": {"gone": field("gone")}}, "without.gone", "no column gone"),
         ({"without": {"gone": field("air_time_minutes")}}, "without.gone", "must be a condition"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "+".join(value),  # an expression's text has its address
 )
 def test_what_is_wrong_with_labels(change: dict[str, Any], key: str, words: str) -> None:
     (problem,) = lint_labels(late(**change), CONTRACTS)
