@@ -1,4 +1,4 @@
-"""Contract-driven ingest on Ray: Kafka to validated Parquet and dead letters, exactly once.
+"""Contract-driven ingest, gate and features on Ray: Kafka to validated Parquet, curated Iceberg tables and Feast.
 
 What a notebook needs is here by name and imported at its first use, so that ``import ray_pipeline`` costs nothing::
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 
 import polars as pl
@@ -24,6 +25,8 @@ from ray_pipeline.types import ContractRef, TopicPartition
 from tests.feature_oracle import OracleEvent
 
 PIPELINE, TOPIC, TOPIC_ID = "p", "data", "t1"
+COMMITTED = datetime(2026, 3, 20, tzinfo=UTC)
+"""Everything is published before it lands."""
 MOMENT = pa.timestamp("us", tz="UTC")
 KEY_TYPES = {
     ValueType.STRING: pa.string(),
@@ -66,7 +69,7 @@ class FeatureWorld:
     """Logs of one topic, and what lands in them."""
 
     def __init__(self, view: CompiledView) -> None:
-        self.view, self.lake, self.clock = view, MemoryStore(), FrozenClock()
+        self.view, self.lake, self.clock = view, MemoryStore(), FrozenClock(COMMITTED)
         self._logs: dict[int, PartitionLog] = {}
 
     def log(self, partition: int = 0) -> PartitionLog:

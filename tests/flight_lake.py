@@ -13,6 +13,7 @@ from ray_pipeline.runtime.jobs.features_build import build_features
 from ray_pipeline.runtime.jobs.gate import run_gate
 from ray_pipeline.runtime.jobs.training_set import build_training_set
 from ray_pipeline.runtime.training_sets import TrainingSet
+from ray_pipeline.testing.clock import FrozenClock
 from tests.gate_lake import GateLake
 from tests.gate_shop import LATER
 
@@ -40,6 +41,7 @@ class FlightLake(GateLake):
         contracts = {topic: ROOT / "contracts" / "flights" / f"{topic}.odcs.yaml" for topic in TOPICS}
         more = f"features: {{repo: '{ROOT / 'configs' / 'flights'}'}}"
         super().__init__(folder, contracts, pipeline="flights", more=more)
+        self.clock = FrozenClock(LATER)  # everything is published before it lands
 
     def publish(self, events: Iterable[Event]) -> None:
         """Land events; each topic's go to its partitions by their key."""

@@ -174,7 +174,7 @@ def print_where(report: DemoReport, folder: Path) -> None:
         "ray-pipeline files departures",
         "ray-pipeline features show",
         "ray-pipeline features status",
-        "ray-pipeline training-set show late_arrival",
+        "ray-pipeline training-set show",
         *(f"ray-pipeline {command}" for command in next_commands(report)),
     ):
         print_line(f"  {where}.venv/bin/{command}")

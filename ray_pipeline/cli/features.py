@@ -16,9 +16,9 @@ for function in (lint, apply, build, backfill, show, status, verify):
 
 @app.callback()
 def features() -> None:
-    """Features: one definition for batch, stream and training.
+    """Compute features, offline and online, and compare the two.
 
     `lint` checks the definitions, `apply` tells Feast about them, `build` computes what is new into the offline tables,
-    `backfill` computes days again, `show` says what is in them; `status` says how far the online values are, `verify`
-    compares them with the offline ones.
+    `backfill` computes days again, or writes the online values again, `show` says what is in the tables; `status` says
+    how far the online values are, `verify` compares them with the offline ones.
     """

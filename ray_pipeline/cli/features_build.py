@@ -10,6 +10,7 @@ import typer
 from ray_pipeline.text import count, visible
 
 from .console import note, out, print_json, print_line, progress
+from .features_online import backfill_states
 from .options import ConfigOption, Output, OutputOption, SetOption
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def backfill(
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Up to, and without, this day; else the last there is.")
     ] = None,
+    online: Annotated[
+        bool, typer.Option("--online", help="Write the online values of stream-fed views instead, all that count.")
+    ] = False,
     run_id: RunIdOption = None,
     ray_address: RayOption = None,
     config: ConfigOption = None,
@@ -57,8 +61,14 @@ def backfill(
 ) -> None:
     """Compute the days of a range once more, beside what is new: the same rows come out, whatever happened before.
 
-    Online values are backfilled by another verb.
+    With --online: write from the commit logs the very values, under the same offsets, that a run writes; it may go on
+    beside one. Exits 3 where the online store did not take all of them.
     """
+    if online:
+        for given, option in ((start, "--from"), (end, "--to"), (run_id, "--run-id"), (ray_address, "--ray-address")):
+            if given is not None:
+                raise typer.BadParameter("is about the offline tables; leave it out beside --online", param_hint=option)
+        backfill_states(config, sets, output, views)
     first, last = day_option(start, "--from"), day_option(end, "--to")
     if first is None and last is None:
         first = datetime(1, 1, 1, tzinfo=UTC)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
+
 import typer
 
 from ray_pipeline.text import count, visible
@@ -18,12 +21,16 @@ def lint(output: OutputOption = Output.TEXT, config: ConfigOption = None, sets: 
     """
     from ray_pipeline.config import load_config
     from ray_pipeline.connectors.feast import load_repo
+    from ray_pipeline.connectors.feast.repo_lint import store_problems
 
-    repo = load_repo(load_config(config, sets or ()), check=False)
+    loaded = load_config(config, sets or ())
+    with redirect_stdout(sys.stderr):  # what a definition file prints is no part of the answer
+        repo = load_repo(loaded, check=False)
+    problems = (*repo.problems, *store_problems(loaded, repo.views))
     if output is Output.JSON:
-        problems = [
+        listed = [
             {"file": one.file, "line": one.line, "key": one.key, "message": one.message, "warning": one.warning}
-            for one in repo.problems
+            for one in problems
         ]
         views = [
             {
@@ -36,18 +43,18 @@ def lint(output: OutputOption = Output.TEXT, config: ConfigOption = None, sets: 
             }
             for view in repo.views
         ]
-        print_json({"repo": str(repo.folder), "views": views, "problems": problems})
+        print_json({"repo": str(repo.folder), "views": views, "problems": listed})
     else:
-        for problem in repo.problems:
+        for problem in problems:
             print_line(visible(str(problem)))
         parts = (
             count(len(repo.views), "view"),
             count(len(repo.services), "feature service"),
             count(len(repo.labels), "label set"),
         )
-        found = count(len(repo.problems), "problem") if repo.problems else "no problem"
+        found = count(len(problems), "problem") if problems else "no problem"
         print_line(f"{', '.join(parts)}: {found}")
-    raise typer.Exit(Outcome.BROKEN if repo.problems else Outcome.HELD)
+    raise typer.Exit(Outcome.BROKEN if problems else Outcome.HELD)
 
 
 def apply(output: OutputOption = Output.TEXT, config: ConfigOption = None, sets: SetOption = None) -> None:

@@ -1,17 +1,19 @@
-"""``ray-pipeline features status``: how far online values are behind what is committed."""
+"""``ray-pipeline features status`` and ``backfill --online``: how far online values are, and writing them again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from ray_pipeline.text import visible
+from ray_pipeline.text import count, visible
 
 from .console import note, out, print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
 
 if TYPE_CHECKING:
+    from ray_pipeline.runtime.features.online_backfill import OnlineBackfill
     from ray_pipeline.runtime.features.status import FeaturesStatus, ViewStanding
 
 TITLES = ("view", "dataset", "partition", "committed", "online", "lag", "behind", "newest online")
@@ -40,6 +42,39 @@ def status(
     else:
         print_features_status(found)
     raise typer.Exit(int(found.outcome(max_lag)))
+
+
+def backfill_states(config: Path | None, sets: list[str] | None, output: Output, views: list[str] | None) -> NoReturn:
+    """Run ``features backfill --online``, print what it wrote, and leave with its exit code."""
+    from ray_pipeline.config import load_config
+    from ray_pipeline.runtime.features.online_backfill import backfill_online
+
+    found = backfill_online(
+        load_config(config, sets or ()),
+        views,
+        progress=lambda dataset, partition, _: note(f"writing the online values of {dataset}, partition {partition}"),
+    )
+    if output is Output.JSON:
+        print_json(found.to_json())
+    else:
+        print_backfill(found)
+    raise typer.Exit(found.outcome)
+
+
+def print_backfill(found: OnlineBackfill) -> None:
+    """Print what was written, and then every view and partition that is not there yet or set events aside."""
+    print_line(
+        visible(f"{found.store}: {count(found.written, 'state')} written, {found.kept:,} there already or newer")
+    )
+    for view in found.views:
+        aside = ", ".join(f"{rows:,} {reason}" for reason, rows in sorted(view.set_aside.items()) if rows)
+        parts = [
+            f"{view.lag:,} offsets behind" if view.lag else "",
+            view.trouble,
+            f"set aside: {aside}" if aside else "",
+        ]
+        if said := "; ".join(part for part in parts if part):
+            print_line(visible(f"{view.view}, {view.dataset} partition {view.partition}: {said}"))
 
 
 def print_features_status(found: FeaturesStatus) -> None:

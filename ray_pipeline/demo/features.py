@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +57,12 @@ def tell_features(config: PipelineConfig, plan: DemoPlan, say: Callable[[str], N
     apply_repo(config)
     built = build_features(config, run_id="demo")
     say("features: materialising one view, asking one question online, comparing online with offline")
-    feature_store(config).materialize(
-        start_date=datetime.combine(plan.start, MIDNIGHT, UTC),
-        end_date=plan.ends_at,
-        feature_views=[MATERIALIZED],
-    )
+    with redirect_stdout(StringIO()):  # Feast prints what it does, in colours, wherever it prints
+        feature_store(config).materialize(
+            start_date=datetime.combine(plan.start, MIDNIGHT, UTC),
+            end_date=plan.ends_at,
+            feature_views=[MATERIALIZED],
+        )
     question = question_of(plan)
     answer = read_features(config, SERVICE, [question]).rows[0]
     skew = verify_features(config)

@@ -30,6 +30,8 @@ TICK_SECONDS = 0.3
 REGISTER_SECONDS = 5.0
 MOST_FENCED, FENCED_SECONDS = 10, 120.0
 """So many actors that lose their partitions in so short a time, and no newer run: it would go on for ever."""
+MOST_LOST_BEHIND = 3
+"""So often the end of a run waits for the online values of an actor that died over them."""
 
 
 def _answer(call: Any) -> WorkerReport | None:
@@ -77,6 +79,9 @@ class Supervisor:
         self._reached: dict[TopicPartition, PartitionReport] = {}
         self._holder: dict[TopicPartition, str] = {}
         """Who reported a partition as its own last: what others say of it, who let it go before, is old."""
+        self._behind_online: set[TopicPartition] = set()
+        """Whose owner died before its online values were written: the run does not end before another one has it."""
+        self._lost_behind = 0
         self._read_before = 0
         self._messages: list[tuple[int, str]] = []
         self._spawned = 0
@@ -273,8 +278,14 @@ class Supervisor:
         if known is not None and partition.records < known.records:  # another owner's, who counts from 0
             self._read_before += known.records
         self._reached[partition.topic_partition] = partition
+        if partition.state is not PartitionState.OPENING:
+            self._behind_online.discard(partition.topic_partition)
 
     def _lose(self, member: _Member) -> None:
+        behind = {tp for tp in member.holds if (known := self._reached.get(tp)) is not None and known.feature_lag}
+        self._lost_behind += bool(behind)
+        if self._lost_behind <= MOST_LOST_BEHIND:  # else they may be what kills it
+            self._behind_online |= behind
         for tp in member.holds:
             self._back_to_commit(tp)
         member.alive, member.report = False, None
@@ -313,18 +324,22 @@ class Supervisor:
 
     def _is_read(self) -> bool:
         """Say whether everything up to the targets is in some actor's hands, or stopped."""
-        return self._settings.until_end and all(
-            (report := self._reached.get(tp)) is not None
-            and (
-                report.state is PartitionState.STOPPED
-                or (report.state is PartitionState.READING and report.position >= target)
+        return (
+            self._settings.until_end
+            and not self._behind_online
+            and all(
+                (report := self._reached.get(tp)) is not None
+                and (
+                    report.state is PartitionState.STOPPED
+                    or (report.state is PartitionState.READING and report.position >= target)
+                )
+                for tp, target in self._targets.items()
             )
-            for tp, target in self._targets.items()
         )
 
     def _is_committed(self) -> bool:
         """Say whether everything up to the targets is committed, or stopped."""
-        return all(
+        return not self._behind_online and all(
             (report := self._reached.get(tp)) is not None
             and (report.state is PartitionState.STOPPED or report.committed >= target)
             for tp, target in self._targets.items()

@@ -30,7 +30,8 @@ _HEAD = """\
 # Where Feast's own stores answer otherwise
 
 Every store is asked the same cases through Feast's own API ({version}); `tests/conformance/online.py` and `offline.py`
-have them. This page is made from a run (`python -m tests.conformance.page`), and tests compare it with a fresh one.
+have them. This page is made from a run (`python -m tests.conformance.page`), and tests compare it with a fresh one,
+for which Feast's Ray store, that takes many minutes, is asked a few of the cases.
 What is not listed is answered as expected. Our stores answer everything so, but for what Feast's client does to values
 before a store sees them.
 """
@@ -44,7 +45,7 @@ def section(title: str, cases: Sequence[Any], outcomes: Outcomes) -> str:
     lines = [title, "", "| store | cases asked | as expected |", "|---|---|---|"]
     lines += [f"| {store} | {len(found)} | {_good(store, found)} |" for store, found in outcomes.items()]
     for store, found in outcomes.items():
-        different = list(_differences(store, cases, found))
+        different = list(differences(store, cases, found))
         if different:
             lines += ["", f"### {store}", "", "| what is expected | what came |", "|---|---|", *different]
     return "\n".join([*lines, ""])
@@ -70,13 +71,13 @@ def run_online(folder: Path, address: str) -> Outcomes:
     return found
 
 
-def run_offline(folder: Path) -> Outcomes:
-    """Ask every offline store, those on Ray too."""
+def run_offline(folder: Path, only: Mapping[str, Sequence[str]] = ONLY) -> Outcomes:
+    """Ask every offline store, those on Ray too; some of them only these cases."""
     found = {}
     for number, store in enumerate(offline.STORES):
         place = folder / f"offline-{number}"
         place.mkdir()
-        found[store] = offline.run(store, place, only=ONLY.get(store))
+        found[store] = offline.run(store, place, only=only.get(store))
     return found
 
 
@@ -85,7 +86,8 @@ def _good(store: str, found: Mapping[str, str]) -> int:
     return sum(what == AS_EXPECTED and case not in chance for case, what in found.items())
 
 
-def _differences(store: str, cases: Sequence[Any], found: Mapping[str, str]) -> Iterator[str]:
+def differences(store: str, cases: Sequence[Any], found: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line of the table for each case that a store answers otherwise, among those that it was asked."""
     for case in cases:
         if (what := found.get(case.name)) is None:
             continue

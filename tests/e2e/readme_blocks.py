@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 README = REPOSITORY / "README.md"
+FEATURE_DEFINITIONS = (REPOSITORY / "configs/flights/features.py").read_text()
+"""The page shows a part of it, which is no program by itself."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -43,3 +46,11 @@ def blocks(*languages: str) -> list[Block]:
     text = README.read_text()
     found = [Block(m[1], m[2], text.count("\n", 0, m.start()) + 1) for m in _FENCE.finditer(text)]
     return [block for block in found if not languages or block.language in languages]
+
+
+def chapter(title: str, some: Iterable[Block]) -> list[Block]:
+    """Return those of some blocks that are in a chapter of the page."""
+    before, _, rest = README.read_text().partition(f"\n## {title}\n")
+    first = before.count("\n") + 2
+    last = first + rest.partition("\n## ")[0].count("\n")
+    return [block for block in some if first < block.line <= last + 1]

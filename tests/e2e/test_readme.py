@@ -16,8 +16,9 @@ from ray_pipeline.demo.plan import DemoPlan
 from ray_pipeline.types import Outcome
 from tests.e2e import readme_facts
 from tests.e2e.conftest import BIN, DemoRun, Run
-from tests.e2e.readme_blocks import README, REPOSITORY, Block, blocks
+from tests.e2e.readme_blocks import FEATURE_DEFINITIONS, README, REPOSITORY, Block, blocks
 
+RUNNABLE = [block for block in blocks("bash", "python") if block.text not in FEATURE_DEFINITIONS]
 SECRETS = {"KAFKA_PASSWORD": "p", "S3_KEY": "k", "S3_SECRET": "s", "CATALOG_CREDENTIAL": "c"}
 
 
@@ -30,7 +31,7 @@ def test_every_block_is_of_a_kind_that_is_checked():
 
 @pytest.mark.ray
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("block", blocks("bash", "python"), ids=str)
+@pytest.mark.parametrize("block", RUNNABLE, ids=str)
 def test_a_block_runs_on_what_the_demo_left(block: Block, demo: DemoRun, run: Run):
     text = block.text.replace(".venv/bin/", f"{BIN}/")
     command = ["bash", "-euo", "pipefail", "-c", text] if block.language == "bash" else [sys.executable, "-c", text]
@@ -48,7 +49,7 @@ def test_make_targets_exist():
 
 
 def test_every_other_command_is_run_on_a_cluster():
-    """Those with their output are run in ``test_readme_gate.py``."""
+    """Those with their output are run in ``test_readme_gate.py`` and ``test_readme_features.py``."""
     silent = [block for block in blocks("console") if not block.session]
     others = {c.split()[0] for block in silent for c in block.commands if not c.startswith("make ")}
     assert others == {"ray", "ray-pipeline"}, "tests/e2e/test_readme_on_a_cluster.py runs these"
@@ -58,7 +59,7 @@ def test_the_table_is_what_the_seed_foretells():
     [text] = [block.text for block in blocks("text") if "What became of every record" in block.text]
     found: dict[str, list[str]] = {}
     name = ""
-    for line in text.splitlines():
+    for line in text.partition("What the gate made")[0].splitlines():
         cells = [cell.strip() for cell in line.split("│")[1:-1]]
         if len(cells) == 6:  # the rate, which differs from run to run, is the last but one
             name = cells[0] or name

@@ -13,11 +13,11 @@ from ray_pipeline.runtime.jobs.day_views import PATIENCE
 from ray_pipeline.runtime.jobs.measure_pass import LOCAL_BYTES
 from tests.e2e import readme_gate_facts
 from tests.e2e.conftest import DemoRun, Run
-from tests.e2e.readme_blocks import README, Block, blocks
+from tests.e2e.readme_blocks import README, Block, blocks, chapter
 
 WIDTH = "104"
 """Of the terminal that the page shows."""
-SESSIONS = [block for block in blocks("console") if block.session]
+SESSIONS = [block for block in chapter("The gate", blocks("console")) if block.session]
 _VARIES = (
     (r"\S*/lake/flights/", "LAKE/"),
     (r"\d{8}T\d{6}Z-[0-9a-f]{8}", "RUN"),
@@ -59,7 +59,7 @@ def test_a_session_prints_what_the_page_shows(block: Block, left: DemoRun, run: 
 @pytest.mark.timeout(240)
 def test_what_the_page_shows_of_the_demos_gate_is_what_the_demo_prints(demo: DemoRun):
     [block] = [block.text for block in blocks("text") if "What became of every record" in block.text]
-    shown = block[block.index("The counts are those that the seed foretells.") :]
+    shown = block[block.index("The counts are those that the seed foretells.") : block.index("…\nWhat became features")]
     printed = demo.ran.out[demo.ran.out.index("The counts are") : demo.ran.out.index("\nGate report ")]
     assert re.fullmatch(_pattern(shown), _steady(printed)), printed
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -36,71 +33,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Saving dataset is an experimental feature:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:Retrieving datasets is an experimental feature:RuntimeWarning"),
 ]
-KNOWN = {
-    "dask": {
-        "before any row",
-        "ttl exceeded",
-        "ttl edge",
-        "null keys on both sides",
-        "labels twice",
-        "large integers",
-        "order of labels",
-    },
-    "duckdb": set(),
-    "ray": {
-        "ttl exceeded",
-        "ttl edge",
-        "as known: correction",
-        "as known: older event",
-        "as known: late old event",
-        "as known: nothing yet",
-        "microseconds",
-        "null key of a label",
-        "null keys on both sides",
-        "labels twice",
-        "large integers",
-    },
-}
-"""Cases that Feast's own stores answer otherwise, each time. Where a tie decides, they differ from run to run."""
-BY_CHANCE = {"late correction", "order of labels"}
-
-
-@contextmanager
-def _their_warnings() -> Iterator[None]:
-    """Feast's stores call what their libraries have deprecated."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def test_our_store_answers_every_case(tmp_path: Path) -> None:
     assert run("ours", tmp_path) == {case.name: AS_EXPECTED for case in CASES}
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-def test_our_store_on_ray_answers_every_case(tmp_path: Path, local_ray: None) -> None:
-    assert run("ours on Ray", tmp_path) == {case.name: AS_EXPECTED for case in CASES}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("store", ["dask", "duckdb"])
-def test_what_feasts_own_stores_answer_otherwise(tmp_path: Path, store: str) -> None:
-    with _their_warnings():
-        found = run(store, tmp_path)
-    assert {name for name, said in found.items() if said != AS_EXPECTED} - BY_CHANCE == KNOWN[store] - BY_CHANCE
-
-
-@pytest.mark.ray
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_feasts_ray_store_fails_the_same_cases(tmp_path: Path, local_ray: None) -> None:
-    with _their_warnings():
-        found = run("ray", tmp_path)
-        (tmp_path / "large").mkdir()
-        large = run("ray, large", tmp_path / "large", only=["ttl exceeded", "large integers"])
-    assert {name for name, said in found.items() if said != AS_EXPECTED} - BY_CHANCE == KNOWN["ray"] - BY_CHANCE
-    assert AS_EXPECTED not in large.values()
 
 
 def _store(folder: Path, **offline: Any) -> FeatureStore:

@@ -130,12 +130,19 @@ def test_a_null_in_an_entity_is_an_entity_that_nobody_knows(store: Any) -> None:
     assert answers.rows[0].features["live__n"].status is Status.NOT_FOUND
 
 
+def test_a_feature_of_a_request_value_that_is_null_is_not_found(store: Any) -> None:
+    answers = read_with(store, SHAPES, SERVICE, [{**ROW, "at": None}, ROW], moment(BASE))
+    found = [row.features["calendar__hour"] for row in answers.rows]
+    assert [(one.value, one.status) for one in found] == [(None, Status.NOT_FOUND), (0, Status.PRESENT)]
+
+
 @pytest.mark.parametrize(
     ("row", "as_of", "sentence"),
     [
         ({"destination": "x", "number": 1}, None, "row 1 has no origin, the entity of view live"),
         ({**ROW, "number": "7"}, None, "row 1: number must be int64, not str"),
         ({**ROW, "number": True}, None, "row 1: number must be int64, not bool"),
+        ({**ROW, "origin": "\ud800"}, None, "row 1: the entity of view live is no text"),
         ({**ROW, "origin": 7}, None, "row 1: origin must be string, not int"),
         ({**ROW, "at": datetime(2013, 1, 1)}, None, "row 1: at needs its offset from UTC"),
         ({**ROW, "at": "noon"}, None, "at"),

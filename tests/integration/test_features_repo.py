@@ -171,6 +171,7 @@ def test_problems_of_several_parts_are_shown_at_once(flights: Flights) -> None:
         ("def (:\n", "is not Python"),
         ("x = 1\nraise KeyError('secret')\n", "KeyError: 'secret'"),
         ("import no_such_module_of_anybody\n", "ModuleNotFoundError"),
+        ("import sys\nsys.exit(0)\n", "SystemExit: 0"),
     ],
 )
 def test_a_file_that_python_refuses_is_shown_at_its_line_beside_the_sound_ones(
@@ -365,3 +366,29 @@ def test_opening_a_store_of_ours_loads_nothing_else(module: str, strangers: tupl
     program = f"import sys, {module}; print([name for name in {strangers!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_settings_that_are_refused_are_shown_without_what_is_written(flights: Flights) -> None:
+    flights.edit(
+        "type: ray_pipeline.connectors.feast.sqlite.GuardedSqliteOnlineStore\n  clock: replay",
+        "type: ray_pipeline.connectors.feast.redis.GuardedRedisOnlineStore\n"
+        "  conection_string: h:1,password=SECRET\n  timeout_seconds: [SECRET]\n  clock: replay",
+        "feature_store.yaml",
+    )
+    with pytest.raises(ConfigError) as caught:
+        feature_store(flights.config)
+    assert {one.key for one in caught.value.problems} == {"conection_string", "timeout_seconds"}
+    assert "SECRET" not in str(caught.value)
+
+
+def test_lint_looks_at_the_online_store_and_prints_its_answer_alone(flights: Flights) -> None:
+    flights.edit("clock: replay", "clock: sundial", "feature_store.yaml")
+    flights.edit("origin = Entity(", "print('hello')\norigin = Entity(")
+    app = typer.Typer()
+    app.command()(features_lint.lint)
+    done = CliRunner().invoke(
+        app, ["--config", str(flights.file), "--set", f"store={flights.lake}", "--output", "json"]
+    )
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert (problem["key"], problem["line"]) == ("online_store.clock", flights.line("sundial", "feature_store.yaml"))
+    assert done.exit_code == Outcome.BROKEN

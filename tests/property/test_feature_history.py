@@ -159,7 +159,7 @@ def test_the_rows_are_what_the_offline_table_takes(world: World) -> None:
 
 
 @pytest.mark.slow
-@settings(SOME, max_examples=1500)
+@settings(SOME, max_examples=500)
 @given(worlds(most=60))
 def test_many_more_worlds_agree(world: World) -> None:
     agree(*world)

@@ -135,7 +135,7 @@ def test_any_batches_give_the_same_bytes_and_so_does_another_owner_that_begins_a
 
 
 @pytest.mark.slow
-@settings(relaxed, max_examples=3000)
+@settings(relaxed, max_examples=600)
 @given(worlds(most=60, partitions=1), st.data())
 def test_many_more_worlds_are_the_same_in_any_batches_and_say_what_the_events_say(
     world: tuple[ViewShape, list[OracleEvent]], data: st.DataObject

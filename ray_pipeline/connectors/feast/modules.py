@@ -28,7 +28,7 @@ def import_files(folder: Path, files: Sequence[Path]) -> tuple[list[ModuleType],
         for file in files:
             try:
                 modules.append(importlib.import_module(_module_name(folder, file)))
-            except Exception as error:  # noqa: BLE001  a definition file may raise anything
+            except (Exception, SystemExit) as error:  # noqa: BLE001  a definition file may raise anything
                 problem = _problem(folder, file, error)
                 if problem not in problems:  # a neighbour that is broken breaks whoever imports it, at the same line
                     problems.append(problem)
@@ -61,7 +61,7 @@ def _alone(folder: Path) -> Iterator[None]:
         sys.modules.update(hidden)
 
 
-def _problem(folder: Path, file: Path, error: Exception) -> Problem:
+def _problem(folder: Path, file: Path, error: BaseException) -> Problem:
     """The error, at the innermost line of the repository that led to it."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_relative_to(folder):
         return Problem(error.filename, error.lineno, "", f"is not Python: {error.msg}")

@@ -120,21 +120,15 @@ def _on_ray(plan: ViewPlan, asked: Question, blocks: int | None, cpus: int) -> p
     # By reference, so that it lies in the object store's memory only: opening a file may need a password, and Ray
     # keeps what a task is called with in its control store.
     told = ray.put((bare, replace(asked, entity=asked.entity[:0], at=asked.at[:0]), blocks))
-    refs: list[Any] = []
-    try:
-        started: list[Any] = [read.remote(told, share) for share in _shares(plan, cpus)]
-        dealt: list[list[Any]] = [one if blocks > 1 else [one] for one in started]
-        refs = [ref for parts in dealt for ref in parts]
-        answers = [
-            solve.remote(told, ray.put((entity, at)), *(parts[block] for parts in dealt))
-            for block, (_, entity, at) in enumerate(asked_of(asked, blocks))
-        ]
-        refs += answers
-        return gather([_table(ray.get(ref)) for ref in answers], asked)
-    except BaseException:
-        for ref in refs:  # what is still under way would work for nobody
-            ray.cancel(ref, force=False)
-        raise
+    started: list[Any] = [read.remote(told, share) for share in _shares(plan, cpus)]
+    dealt: list[list[Any]] = [one if blocks > 1 else [one] for one in started]
+    answers = [
+        solve.remote(told, ray.put((entity, at)), *(parts[block] for parts in dealt))
+        for block, (_, entity, at) in enumerate(asked_of(asked, blocks))
+    ]
+    # Where one fails, the others run to their end for nobody: `ray.cancel` aborts this very process where a task ends
+    # at the same moment ("Tried to complete task that was not pending").
+    return gather([_table(ray.get(ref)) for ref in answers], asked)
 
 
 def _shares(plan: ViewPlan, cpus: int) -> Iterator[list[Piece] | pa.Buffer]:

@@ -16,7 +16,7 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import Field, StrictStr
 
 from ray_pipeline.connectors.feast.online_base import GuardedOnlineStore
-from ray_pipeline.connectors.online.settings import TIMEOUT, ClockKind, Kind, OnlineSettings
+from ray_pipeline.connectors.online.settings import LONGEST, TIMEOUT, ClockKind, Kind, OnlineSettings
 
 
 class GuardedRedisOnlineStoreConfig(FeastConfigBaseModel):
@@ -29,7 +29,7 @@ class GuardedRedisOnlineStoreConfig(FeastConfigBaseModel):
     """``host:port,db=0,username=…,password=…,ssl=true`` as Feast's own store takes it, or a URL."""
     clock: ClockKind = ClockKind.WALL
     """What "now" is: the machine's clock, or the publication of the newest event that was streamed."""
-    retain_seconds: float | None = Field(default=None, ge=0)
+    retain_seconds: float | None = Field(default=None, ge=0, le=LONGEST)
     """How far back a state can be read; left out: as far as events may be late."""
     timeout_seconds: float = Field(default=TIMEOUT, gt=0, le=600)
     """How long a call may wait for the server."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from feast.feature_view import DUMMY_ENTITY
 from feast.repo_config import RepoConfig
 from feast.repo_contents import RepoContents
 from feast.repo_operations import extract_objects_for_apply_delete, get_repo_files
+from pydantic import ValidationError
 
 from ray_pipeline.config import PipelineConfig
 from ray_pipeline.config.nearest import unknown
@@ -109,7 +110,10 @@ def feature_store(config: PipelineConfig) -> FeatureStore:
     for block in ("offline_store", "registry"):
         if isinstance(settings.get(block), dict) and _is_ours(settings[block]):
             settings[block] = {**settings[block], "pipeline": given(config)}
-    repo_config = RepoConfig(**settings)
+    try:
+        repo_config = RepoConfig(**settings)
+    except ValidationError as error:  # its text quotes what is written, and that may be a password
+        raise ConfigError(tuple(_refused(folder, error))) from None
     repo_config.repo_path = folder
     return FeatureStore(config=repo_config)
 
@@ -183,6 +187,13 @@ def _settings(folder: Path) -> Mapping[str, Any]:
     if not isinstance(settings, dict) or not isinstance(settings.get("project"), str):
         raise ConfigError((Problem(str(file), document.line(()), "project", "must be the name of Feast's project"),))
     return settings
+
+
+def _refused(folder: Path, error: ValidationError) -> Iterator[Problem]:
+    document, file = store_file(folder)
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        path = tuple(str(part) for part in one["loc"])
+        yield Problem(str(file), document.line(path), ".".join(path), one["msg"])
 
 
 def _is_ours(block: Mapping[str, Any]) -> bool:

@@ -10,11 +10,13 @@ from feast import PushSource
 from feast.feature_view import DUMMY_ENTITY
 from feast.repo_contents import RepoContents
 
+from ray_pipeline.config import PipelineConfig
 from ray_pipeline.config.nearest import unknown
 from ray_pipeline.connectors.feast.views import definition_of, place
+from ray_pipeline.connectors.online import online_settings
 from ray_pipeline.contracts.model import DataContract
-from ray_pipeline.errors import Problem
-from ray_pipeline.features.definition import LabelDefinition, RequestDefinition
+from ray_pipeline.errors import ConfigError, Problem
+from ray_pipeline.features.definition import CompiledView, LabelDefinition, RequestDefinition
 from ray_pipeline.features.lines import Places
 from ray_pipeline.features.lint import lint_labels, lint_request, lint_twice, problem
 from ray_pipeline.features.service import Service
@@ -61,6 +63,18 @@ def lint_contents(
         for service in services:
             found += _absent_views(service, known)
     return found
+
+
+def store_problems(config: PipelineConfig, views: Sequence[CompiledView]) -> tuple[Problem, ...]:
+    """Return what is wrong with the online store's settings, where the stream is to write into it."""
+    repo = config.features.repo
+    if repo is None or not config.features.online or all(view.shape.feed is not Feed.STREAM for view in views):
+        return ()
+    try:
+        online_settings(repo, config)
+    except ConfigError as error:
+        return error.problems
+    return ()
 
 
 def _absent_views(service: Service, known: Sequence[str]) -> Iterator[Problem]:

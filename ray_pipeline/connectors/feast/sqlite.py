@@ -23,6 +23,7 @@ from pydantic import Field, StrictStr
 from ray_pipeline.connectors.feast.online_base import GuardedOnlineStore
 from ray_pipeline.connectors.feast.pipeline import pipeline_at
 from ray_pipeline.connectors.online.settings import (
+    LONGEST,
     TIMEOUT,
     ClockKind,
     Kind,
@@ -45,7 +46,7 @@ class GuardedSqliteOnlineStoreConfig(FeastConfigBaseModel):
     """Instead of a path: the pipeline's configuration file, whose lake holds the file."""
     clock: ClockKind = ClockKind.WALL
     """What "now" is: the machine's clock, or the publication of the newest event that was streamed."""
-    retain_seconds: float | None = Field(default=None, ge=0)
+    retain_seconds: float | None = Field(default=None, ge=0, le=LONGEST)
     """How far back a state can be read; left out: as far as events may be late."""
     timeout_seconds: float = Field(default=TIMEOUT, gt=0, le=600)
     """How long a call may wait for another process that writes."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FOLDER = "_features"
 FILE = "online.db"
 TIMEOUT = 5.0
+LONGEST = 1e9
+"""Seconds, some thirty years: more is no number that microseconds can be counted in."""
 _BLOCK = "online_store"
 
 
@@ -113,7 +115,9 @@ class _Reading:
             path=self._path(block, repo, default) if kind is Kind.SQLITE else None,
             connection=self._connection(block) if kind is Kind.REDIS else "",
             clock=self._clock(block),
-            retain_seconds=self._seconds(block, "retain_seconds", None, lambda value: value >= 0, "0 or more"),
+            retain_seconds=self._seconds(
+                block, "retain_seconds", None, lambda value: 0 <= value <= LONGEST, "within [0, 1e9]"
+            ),
             timeout=self._seconds(block, "timeout_seconds", TIMEOUT, lambda value: 0 < value <= 600, "within (0, 600]")
             or TIMEOUT,
         )

@@ -26,7 +26,13 @@ from ray_pipeline.features.ports import OnlineStore, SourceMark, StateRow, Write
 from ray_pipeline.lake.entries import Data, Gap
 from ray_pipeline.lake.keys import LogId
 from ray_pipeline.lake.ports import ObjectStore
-from ray_pipeline.runtime.features.rebuild import entries_after, names_for, read_rows, rows_at_hand
+from ray_pipeline.runtime.features.rebuild import (
+    entries_after,
+    names_for,
+    newest_publication,
+    read_rows,
+    rows_at_hand,
+)
 from ray_pipeline.runtime.features.view_states import ViewStates
 from ray_pipeline.runtime.reports import ViewReport
 from ray_pipeline.types import Offset
@@ -233,7 +239,7 @@ class FeatureProjection:
                 if isinstance(entry, Gap) or rows is None:
                     view.pass_over(entry.end)
                 else:
-                    newest = None if entry.max_timestamp is None else entry.max_timestamp * 1000
+                    newest = newest_publication(entry, rows, view.view.shape.lateness)
                     view.fold(online, rows, entry.start, entry.end, newest)
             self._effects("after_feature_fold")
             if self._clock.monotonic() >= deadline:

@@ -142,7 +142,15 @@ def _of_request(request: RequestDefinition, rows: Sequence[Row]) -> list[dict[st
     except (TypeError, pl.exceptions.PolarsError):
         raise UsageError(f"the values of {', '.join(columns)} are not of one type each") from None
     found = request_values(request, frame).to_dicts()
-    return [{name: FeatureValue(value, Status.PRESENT) for name, value in one.items()} for one in found]
+    unknown = [any(columns[name][number] is None for name in request.inputs) for number in range(len(rows))]
+    return [
+        {
+            # What is null because nothing was given is no value of the request.
+            name: FeatureValue(value, Status.NOT_FOUND if value is None and nothing else Status.PRESENT)
+            for name, value in one.items()
+        }
+        for one, nothing in zip(found, unknown, strict=True)
+    ]
 
 
 def _in_utc(name: str, number: int, value: Any) -> Any:
@@ -156,7 +164,10 @@ def _entity(shape: ViewShape, asked: ServiceView, number: int, row: Row) -> str 
         if name not in row:
             raise UsageError(f"row {number} has no {name}, the entity of view {asked.shown}")
         parts[key.name] = _part(key, f"row {number}: {name}", row[name])
-    return entity_key(shape.keys, parts)
+    try:
+        return entity_key(shape.keys, parts)
+    except TypeError:  # a lone surrogate
+        raise UsageError(f"row {number}: the entity of view {asked.shown} is no text") from None
 
 
 def _part(key: KeyShape, where: str, value: Any) -> Any:

@@ -6,8 +6,10 @@ Entries are walked, not collected: after a long outage there may be millions of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ray_pipeline.errors import FeatureComputeError
 from ray_pipeline.features.definition import CompiledView
@@ -25,6 +27,7 @@ OURS = pa.schema(
     [pa.field("_partition", pa.int32()), pa.field("_offset", pa.int64()), pa.field("_timestamp", TIMESTAMP)]
 )
 """What every event needs beside the columns of its view."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def entries_after(store: ObjectStore, log: LogId, offset: Offset) -> Iterator[Data | Gap]:
@@ -71,6 +74,28 @@ def rows_at_hand(tables: Sequence[pa.Table], names: Sequence[str]) -> pa.Table:
     """Return the same rows from the tables that were just landed."""
     parts = [table for table in tables if table.num_rows]
     return _together([part.select([name for name in names if name in part.column_names]) for part in parts])
+
+
+def latest_believed(entry: Data, lateness: int) -> int:
+    """Return, in milliseconds, up to when a record of a commit can have been published; ``lateness`` for the clocks."""
+    return (datetime.fromisoformat(entry.committed_at) - _EPOCH) // timedelta(milliseconds=1) + lateness // 1000
+
+
+def newest_publication(entry: Data, rows: pa.Table, lateness: int) -> int | None:
+    """Return the newest publication among a commit's records, in microseconds; None where it says none.
+
+    Producers write it, and one whose clock is wrong may name any year. What nobody waits for any more is left out by
+    it, and a replay takes it for now: so what is ahead of the commit by more than ``lateness`` counts for neither.
+    Other processes that read the log come to the same answer.
+    """
+    if entry.max_timestamp is None:
+        return None
+    latest = latest_believed(entry, lateness)
+    if entry.max_timestamp <= latest:
+        return entry.max_timestamp * 1000
+    published = rows.column("_timestamp").cast(TIMESTAMP).cast(pa.int64())
+    newest = pc.max(published.filter(pc.less_equal(published, latest))).as_py()
+    return None if newest is None else int(newest) * 1000
 
 
 def as_events(rows: pa.Table, view: CompiledView) -> pa.Table:

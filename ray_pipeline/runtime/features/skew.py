@@ -106,7 +106,7 @@ class ViewSkew:
         for pair, number in self.statuses.items():
             yield f"  {number:,}  {pair} (online/offline)"
         for example in self.examples:
-            shown = ", ".join(example.features)
+            shown = ", ".join(example.features) or "the same values; status or time of change differ"
             if example.values is not None:
                 shown = ", ".join(f"{name} {one} ≠ {other}" for name, (one, other) in example.values.items())
             yield f"  e.g. {example.entity}: {shown}"
@@ -133,6 +133,8 @@ class SkewReport:
         """Yield the same for people."""
         for view in self.views:
             yield from view.lines()
+        if any(view.different for view in self.views):
+            yield "online rests on what landed: rows that the gate quarantined or holds back are not offline"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(chr(10).join(self.lines()))}</pre>"

@@ -16,7 +16,7 @@ from ray_pipeline.lake.log_reader import LogReader
 from ray_pipeline.lake.topics import find_logs
 from ray_pipeline.runtime.features.loading import stream_fed
 from ray_pipeline.runtime.features.projection import source_of
-from ray_pipeline.runtime.features.rebuild import entries_after
+from ray_pipeline.runtime.features.rebuild import entries_after, latest_believed
 from ray_pipeline.runtime.wiring import open_lake
 from ray_pipeline.types import Offset, Outcome
 
@@ -138,16 +138,16 @@ def _standing(
         tail.end,
         mark.offset,
         behind,
-        _seconds_since(lake, log, mark) if behind else 0.0,
+        _seconds_since(lake, log, mark, shape.lateness) if behind else 0.0,
         _moment(mark.published_us) if mark.published_us else None,
         closed=tail.closed,
     )
 
 
-def _seconds_since(lake: ObjectStore, log: LogId, mark: SourceMark) -> float:
+def _seconds_since(lake: ObjectStore, log: LogId, mark: SourceMark, lateness: int) -> float:
     newest = max(
         (
-            entry.max_timestamp * 1000
+            min(entry.max_timestamp, latest_believed(entry, lateness)) * 1000
             for entry in entries_after(lake, log, mark.offset)
             if isinstance(entry, Data) and entry.max_timestamp is not None
         ),

@@ -97,7 +97,7 @@ def verify_view(
         why = "the offline table holds another definition; run `ray-pipeline features build`"
         return ViewSkew(shape.name, None, None, info.horizon_us, why=why)
     marks = [one for one in store.marks(shape.name) if one.definition == shape.definition]
-    online_us = max((one.published_us for one in marks), default=None)
+    online_us = max((one.published_us for one in marks), default=0) or None  # 0: of no record with a sound clock
     if shape.feed is Feed.STREAM and online_us is None:
         why = "the online store knows nothing of it; ingest, or run `ray-pipeline features backfill --online`"
         return ViewSkew(shape.name, None, None, info.horizon_us, why=why)

@@ -339,7 +339,7 @@ def _forced(start: datetime | None, end: datetime | None) -> tuple[int, int] | N
     if start is None and end is None:
         return None
     for moment in (start, end):
-        if moment is not None and moment.tzinfo is None:
+        if moment is not None and getattr(moment, "tzinfo", None) is None:  # a date has none either
             raise UsageError("a moment needs its offset from UTC, as in 2013-02-25T06:00:00Z")
     first = -(2**40) if start is None else int(start.timestamp() // 86_400)
     last = 2**40 if end is None else -int(-end.timestamp() // 86_400) - 1

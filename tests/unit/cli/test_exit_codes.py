@@ -28,6 +28,12 @@ TABLE = [
     (errors.SourceUnavailableError("h:9092", "refused"), 3, "no answer from Kafka at h:9092"),
     (errors.SourceDeniedError("orders", "no such topic"), 3, "orders: no such topic"),
     (errors.LogBrokenError("log", 3, "is missing"), 3, "ray-pipeline verify"),
+    (errors.FeatureDefinitionError(WRONG), 2, "a.yaml:9: store: is empty"),
+    (errors.FeatureComputeError("spent", "total", "overflows"), 3, "view spent, total: overflows"),
+    (errors.FeatureTableError("spent", "holds others"), 3, "offline table of view spent: holds others"),
+    (errors.MaterializationError("spent", "1 row differs"), 3, "view spent is not materialised"),
+    (errors.OnlineStoreUnavailableError("redis", "write", "refused"), 3, "redis did not write: refused"),
+    (errors.OnlineStoreDeniedError("redis", "read", "no such user"), 3, "redis refused to read: no such user"),
     (ValueError("boom"), 3, "unexpected ValueError: boom"),
     (AssertionError(), 3, "unexpected AssertionError"),
 ]

@@ -9,7 +9,7 @@ import pytest
 
 from ray_pipeline.errors import RayPipelineError
 from ray_pipeline.runtime import supervisor as module
-from ray_pipeline.runtime.reports import PartitionReport, PartitionState, WorkerReport
+from ray_pipeline.runtime.reports import PartitionReport, PartitionState, ViewReport, WorkerReport
 from ray_pipeline.runtime.supervisor import Supervisor
 from ray_pipeline.types import TopicPartition
 
@@ -26,11 +26,14 @@ class Actor:
         self.fenced = ""
         self.released: tuple[PartitionReport, ...] = ()
         self.committed = 0
+        self.views: tuple[ViewReport, ...] = ()
         self.reconcile = SimpleNamespace(remote=self._reconcile)
 
     def _reconcile(self, assignment: Any) -> Any:
         at = self.committed
-        reports = tuple(PartitionReport(tp, PartitionState.READING, at, at, 0, 0) for tp in sorted(self.holds))
+        reports = tuple(
+            PartitionReport(tp, PartitionState.READING, at, at, 0, 0, views=self.views) for tp in sorted(self.holds)
+        )
         report = WorkerReport(
             self.name, configured=True, partitions=reports, released=self.released, fenced=self.fenced
         )
@@ -103,3 +106,28 @@ def test_what_an_earlier_owner_says_of_a_partition_is_no_news(run):
         first.released = (PartitionReport(moved, PartitionState.READING, 9, 9, 0, 0),)
         first.holds, second.holds = set(), set()
     assert supervisor._reached[moved].committed == 9
+
+
+def test_a_run_does_not_end_over_the_online_values_of_an_actor_that_died(run):
+    supervisor, first, second = run
+    supervisor._settings.until_end = True
+    supervisor._targets = dict.fromkeys(TPS, 9)
+    first.committed = second.committed = 9
+    first.views = (ViewReport("spent", 2, lag=7),)
+    for _ in range(3):
+        supervisor._ask(drain=False)
+    assert supervisor._is_read()
+    assert supervisor._is_committed()
+    for death in range(1, module.MOST_LOST_BEHIND + 2):
+        first.answers = False
+        supervisor._lose(supervisor._members["partitions-0"])
+        waits = death <= module.MOST_LOST_BEHIND  # then they may be what kills it
+        assert supervisor._is_read() is supervisor._is_committed() is not waits
+        for _ in range(3):  # the other one takes them
+            supervisor._ask(drain=False)
+        assert supervisor._is_read()
+        assert supervisor._is_committed()
+        first.answers = True
+        for _ in range(4):  # it is back, and has its share again
+            supervisor._ask(drain=False)
+        assert first.holds

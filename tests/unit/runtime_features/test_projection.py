@@ -289,3 +289,33 @@ def test_sqlite_holds_the_same(world: FeatureWorld, tmp_path: Path) -> None:
     found = [store.read_states("view", SHAPE.definition, [EWR, JFK]) for store in (sqlite, memory)]
     assert found[0] == found[1]
     sqlite.close()
+
+
+@pytest.mark.parametrize("window", [2 * HOUR, None])
+def test_a_producer_whose_clock_is_far_ahead_moves_neither_the_horizon_nor_the_clock(window: int | None) -> None:
+    ttl = None if window else HOUR
+    shape = view_shape([feature_shape("last", Kind.LAST if window else None, "int")], window=window, ttl=ttl)
+    events = [OracleEvent(EWR, BASE + i * MINUTE, BASE + i * MINUTE, 0, i, (i,)) for i in (0, 1, 3)]
+    far = 100 * 365 * 24 * HOUR
+    skewed = OracleEvent(EWR, BASE + far, BASE + far, 0, 2, (99,))
+    world, online = FeatureWorld(compiled(shape)), MemoryOnlineStore()
+    world.land(0, [*events[:2], skewed])
+    world.projection(online).catch_up()
+    assert [mark.published_us for mark in online.marks()] == [BASE + MINUTE]
+    world.land(0, [events[2]])
+    world.projection(online).catch_up()
+    assert [mark.published_us for mark in online.marks()] == [BASE + 3 * MINUTE]
+    for at in (BASE + 2 * MINUTE, BASE + 5 * MINUTE, BASE + far + MINUTE):
+        assert reading(online, at, shape=shape) == value_at(shape, [*events, skewed], at)
+
+
+def test_a_commit_of_nothing_but_publications_to_come_moves_no_mark_in_time(world: FeatureWorld) -> None:
+    online = MemoryOnlineStore()
+    world.land(0, [event(0)])
+    world.projection(online).catch_up()
+    far = 100 * 365 * 24 * 60
+    world.land(0, [event(1, far)])
+    world.projection(online).catch_up()
+    (mark,) = online.marks()
+    assert (mark.offset, mark.published_us) == (2, BASE)
+    assert reading(online, BASE + HOUR) == value_at(SHAPE, [event(0)], BASE + HOUR)

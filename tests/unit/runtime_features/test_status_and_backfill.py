@@ -46,6 +46,7 @@ customProperties:
 @pytest.fixture
 def shop(tmp_path: Path) -> GateLake:
     lake = GateLake(tmp_path, {"orders": ORDERS})
+    lake.clock.advance(86_400.0)  # everything is published before it lands
     for minute in range(4):
         order(lake, minute, partition=minute % 2)
     return lake
