@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from typer import rich_utils
 
 from ray_pipeline.cli.main import command
 from ray_pipeline.config import load_config
@@ -84,7 +85,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), "utf-8"))
             patch.setattr(sys, "stdout", out)
             patch.setattr(sys, "stderr", err)
-            patch.setenv("TERMINAL_WIDTH", "200")
+            patch.setattr(rich_utils, "MAX_WIDTH", 200)  # typer reads TERMINAL_WIDTH once, when this is imported
             with pytest.raises(SystemExit) as ended:
                 command().main([str(arg) for arg in args], prog_name="ray-pipeline")
         for stream in (out, err):
