@@ -9,7 +9,7 @@ from .features_lint import apply, lint
 from .features_online import status
 from .features_verify import verify
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 for function in (lint, apply, build, backfill, show, status, verify):
     app.command()(function)
 

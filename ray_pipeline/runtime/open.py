@@ -213,9 +213,12 @@ class Pipeline:
         return show_features(self.config, views=views or None)
 
     def read_features(
-        self, service: str, rows: Sequence[Mapping[str, Any]], as_of: datetime | Sequence[datetime] | None = None
+        self,
+        service: str | Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        as_of: datetime | Sequence[datetime] | None = None,
     ) -> FeatureAnswers:
-        """Return what a feature service answers online to each row, now or as of a moment."""
+        """Return what a feature service, or a list of ``view:feature``, answers online to each row, now or then."""
         from ray_pipeline.runtime.features.read import read_features
 
         return read_features(self.config, service, rows, as_of)

@@ -29,6 +29,7 @@ from ray_pipeline.runtime.curated import let_through
 from ray_pipeline.runtime.failpoints import BUILD_NAMES
 from ray_pipeline.runtime.jobs import features_build, features_unit
 from ray_pipeline.runtime.jobs.features_build import Built, ensure_tables
+from ray_pipeline.types import Outcome
 from tests.feature_shop import FeatureShop, expected, moment, sorted_rows
 
 pytestmark = pytest.mark.filterwarnings("ignore:Delete operation did not match:UserWarning")
@@ -117,7 +118,9 @@ def test_the_snapshot_says_what_it_rests_on(tmp_path: Path) -> None:
 
 def test_nothing_new_is_not_published_and_a_run_is_published_once(tmp_path: Path) -> None:
     shop = FeatureShop(tmp_path)
-    assert {view.curated_snapshot for view in shop.build().views} == {None}
+    before_the_gate = shop.build()
+    assert {view.curated_snapshot for view in before_the_gate.views} == {None}
+    assert before_the_gate.outcome is Outcome.UNKNOWN  # no scheduler is to take it for a build
     assert shop.features("customer_day").num_rows == 0  # the table is there, so that a Feast source finds it
     shop.place(some(0, 6, 1))
     shop.gated()
@@ -382,7 +385,7 @@ def test_a_full_disk_is_said_and_nothing_is_published(tmp_path: Path, monkeypatc
 
 def test_what_is_asked_wrongly_is_said_before_anything_is_read(tmp_path: Path) -> None:
     shop = FeatureShop(tmp_path)
-    with pytest.raises(UsageError, match=r"no view nobody; there are customer_day, customer_week, last_order"):
+    with pytest.raises(UsageError, match=r"nobody: unknown view; known are customer_day, customer_week, last_order"):
         shop.build("nobody")
     with pytest.raises(UsageError, match="offset from UTC"):
         shop.build(start=moment(1).replace(tzinfo=None))

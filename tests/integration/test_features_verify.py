@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from ray_pipeline.cli.features_verify import verify
 from ray_pipeline.connectors.feast.repo import load_repo
 from ray_pipeline.connectors.iceberg.feature_catalog import open_feature_catalog
 from ray_pipeline.connectors.online import online_settings, open_online
+from ray_pipeline.errors import UsageError
 from ray_pipeline.features.ports import ValueRow
 from ray_pipeline.runtime.features.loading import stream_fed
 from ray_pipeline.runtime.features.online_backfill import backfill
+from ray_pipeline.runtime.features.read import read_features
 from ray_pipeline.runtime.features.skew import ViewSkew
 from ray_pipeline.runtime.features.verify import verify_features, verify_view
 from ray_pipeline.types import Outcome
@@ -57,6 +60,29 @@ def test_what_was_streamed_is_what_was_built(lake: FlightLake) -> None:
     for view in report.views:
         assert view.compared == view.entities == view.same > 0
         assert view.certainty == 1
+
+
+def test_features_that_are_listed_answer_as_those_of_a_service_do(lake: FlightLake) -> None:
+    whole = {"origin": "EWR", "destination": "BOS", "carrier": "B6", "tail_number": "N184JB"}
+    whole["scheduled_departure_at"] = datetime(2013, 2, 6, 12, tzinfo=UTC)
+    [service] = read_features(lake.config, "flight_delay", [whole]).rows
+    listed = ["origin_last_2h:departures", "carrier_last_24h:mean_delay", "origin_last_2h:share_late"]
+    [answer] = read_features(lake.config, listed, [{"origin": "EWR", "carrier": "B6"}]).rows
+    assert answer.features == {name: service.features[name] for name in answer.features}
+    assert {name.replace("__", ":") for name in answer.features} == set(listed)
+
+
+@pytest.mark.parametrize(
+    ("reference", "advice"),
+    [
+        ("orgin_last_2h:departures", "unknown view; did you mean origin_last_2h"),
+        ("origin_last_2h:departure", "unknown feature; did you mean departures"),
+        ("origin_last_2h", "write VIEW:FEATURE"),
+    ],
+)
+def test_a_listed_feature_that_is_none_is_named(lake: FlightLake, reference: str, advice: str) -> None:
+    with pytest.raises(UsageError, match=advice):
+        read_features(lake.config, [reference], [{"origin": "EWR"}])
 
 
 class Skewed:

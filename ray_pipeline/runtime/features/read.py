@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from ray_pipeline.config.nearest import unknown
 from ray_pipeline.connectors.online.reading import Moment, given, now, row_status, rows_of, state_readings
 from ray_pipeline.connectors.online.settings import ClockKind
 from ray_pipeline.connectors.online.values import plain, unpack
 from ray_pipeline.errors import UsageError
 from ray_pipeline.features.entity import entity_key
 from ray_pipeline.features.reading import Status
+from ray_pipeline.features.service import Service, ServiceView
 from ray_pipeline.features.shape import Feed, KeyShape, ValueType, ViewShape
 from ray_pipeline.runtime.features.answers import FeatureAnswer, FeatureAnswers, FeatureValue
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.features.definition import RequestDefinition
     from ray_pipeline.features.ports import OnlineStore, ValueRow
-    from ray_pipeline.features.service import Service, ServiceView
 
 AsOf = datetime | Sequence[datetime] | None
 Row = Mapping[str, Any]
@@ -34,9 +35,12 @@ _MICROSECOND = timedelta(microseconds=1)
 _PYTHON = {ValueType.INT64: int, ValueType.STRING: str, ValueType.BOOL: bool}
 
 
-def read_features(config: PipelineConfig, service: str, rows: Sequence[Row], as_of: AsOf = None) -> FeatureAnswers:
+def read_features(
+    config: PipelineConfig, service: str | Sequence[str], rows: Sequence[Row], as_of: AsOf = None
+) -> FeatureAnswers:
     """Return what the service called ``service`` answers to each row: its entities, and its request's values.
 
+    Instead of a service's name it may be what Feast takes too: a list of ``view:feature``.
     ``as_of`` is one moment or one for each row; None: now, by the clock of the online store. Who asks often opens the
     repository and the store once, and calls :func:`read_with`.
     """
@@ -44,13 +48,28 @@ def read_features(config: PipelineConfig, service: str, rows: Sequence[Row], as_
     from ray_pipeline.connectors.online import online_settings, open_online
 
     repo = load_repo(config)
-    asked = repo.service(service)
+    shapes = {view.name: view.shape for view in repo.views}
+    asked = repo.service(service) if isinstance(service, str) else _listed(service, shapes)
     settings = online_settings(repo.folder, config)
     store = open_online(settings)
     try:
-        return read_with(store, {v.name: v.shape for v in repo.views}, asked, rows, as_of, clock=settings.clock)
+        return read_with(store, shapes, asked, rows, as_of, clock=settings.clock)
     finally:
         store.close()
+
+
+def _listed(references: Sequence[str], shapes: Mapping[str, ViewShape]) -> Service:
+    """Return a service of the features that are listed as ``view:feature``."""
+    wanted: dict[str, list[str]] = {}
+    for reference in references:
+        view, colon, name = reference.partition(":")
+        if not colon or view not in shapes:
+            raise UsageError(f"{reference!r}: {unknown(view, shapes, 'view') if colon else 'write VIEW:FEATURE'}")
+        known = [feature.name for feature in shapes[view].features]
+        if name not in known:
+            raise UsageError(f"{reference!r}: {unknown(name, known, 'feature')}")
+        wanted.setdefault(view, []).append(name)
+    return Service("", tuple(ServiceView(view, tuple(names)) for view, names in wanted.items()))
 
 
 def read_with(

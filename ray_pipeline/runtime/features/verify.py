@@ -131,8 +131,8 @@ class _Comparing:
         examples: list[Example] = []
         for start in range(0, len(entities), BATCH):
             some = entities[start : start + BATCH]
-            sides = zip(some, self._online(store, some), self._offline(table, some), strict=True)
-            for entity, online, offline in sides:
+            here = list(self._online(store, some))
+            for entity, online, offline in zip(some, here, self._offline(table, some, here), strict=True):
                 verdict, names = self._verdict(online, offline)
                 verdicts[verdict] += 1
                 if verdict != "different":
@@ -191,14 +191,17 @@ class _Comparing:
             held = {name: plain(value) for name, value in unpack(row.values).items()}
             yield self._aged(row.event_us, tuple(held.get(one.name) for one in self.shape.features), ())
 
-    def _offline(self, table: FeatureTable, entities: Sequence[str]) -> Iterator[Reading]:
+    def _offline(self, table: FeatureTable, entities: Sequence[str], online: Sequence[Reading]) -> Iterator[Reading]:
         from ray_pipeline.connectors.feast.ray_join import join_views
         from ray_pipeline.connectors.iceberg.pinned import pinned_plan
 
         shape, names = self.shape, [key.name for key in self.shape.keys]
         schema = offline_schema(shape)
         parts = pl.DataFrame([key_parts(one) for one in entities], schema=names, orient="row")
-        labels = parts.with_columns(pl.lit(self.at, pl.Int64).alias("#at")).to_arrow()
+        # A materialised row says nothing of moments before its own, which may be later than what was read: an expiry.
+        late = self.shape.feed is Feed.MATERIALIZED
+        moments = [max(self.at, one.event_us or self.at) if late else self.at for one in online]
+        labels = parts.with_columns(pl.Series("#at", moments, pl.Int64)).to_arrow()
         plan = pinned_plan(
             table,
             self.info.snapshot_id or 0,

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from ray_pipeline.clock import Clock, WallClock
+from ray_pipeline.config.nearest import unknown
 from ray_pipeline.connectors.iceberg.catalog import open_catalog
 from ray_pipeline.connectors.iceberg.feature_catalog import FeatureCatalog, open_feature_catalog
 from ray_pipeline.connectors.iceberg.feature_table import FeatureInput, FeatureTable, FeatureTableInfo, build_summary
@@ -134,7 +135,7 @@ def chosen_views(
     known = {view.name: view for view in compiled}
     for name in names or ():
         if name not in known:
-            raise UsageError(f"there is no view {name}; there are {', '.join(sorted(known)) or 'none'}")
+            raise UsageError(f"{name}: {unknown(name, known, 'view')}")
     return tuple(known[name] for name in dict.fromkeys(names)) if names else tuple(compiled)
 
 

@@ -81,8 +81,11 @@ class BuildReport:
 
     @property
     def outcome(self) -> Outcome:
-        """A build that ends has built everything; one that cannot raises."""
-        return Outcome.HELD
+        """UNKNOWN where a view's dataset was never curated: a scheduler is not to take that for a build.
+
+        Otherwise a build that ends has built everything; one that cannot raises.
+        """
+        return Outcome.UNKNOWN if any(view.curated_snapshot is None for view in self.views) else Outcome.HELD
 
     @property
     def repeated(self) -> bool:
