@@ -32,7 +32,8 @@ def test_kafka_and_the_store_go_down_and_come_back_and_a_signal_commits_what_is_
     durable_s3.kill()
     try:
         site.produce(mixed(100, first=200))
-        live.says(f"paused: {site.store} did not", 60)
+        live.says(f"] paused: {site.store} did not", 60)  # a partition, and the supervisor: it says when it is over
+        live.says(f"\npaused: {site.store} did not", 60)
     finally:
         durable_s3.start()
     live.says("the store answers again", 60)
