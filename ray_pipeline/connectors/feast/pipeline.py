@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ray_pipeline.config.features import STORE_FILE
 from ray_pipeline.config.yaml_lines import Document, parse
@@ -33,13 +33,6 @@ def given(config: PipelineConfig) -> str:
     name = f"{_GIVEN}{next(_numbers)}"
     _given[name] = config
     return name
-
-
-def pipeline_config(repo_config: Any) -> PipelineConfig:
-    """Return the configuration of the pipeline whose store Feast opens with ``repo_config``."""
-    named = getattr(repo_config.offline_store, "pipeline", None)
-    folder = Path(repo_config.repo_path or Path.cwd())
-    return pipeline_at(folder, named or None)
 
 
 def pipeline_at(folder: Path, named: str | Path | None = None) -> PipelineConfig:
