@@ -27,6 +27,13 @@
     │   ├── MaterializationError      what was written online is not what the offline table says
     │   ├── OnlineStoreUnavailableError  the online store did not answer, or is full (retryable)
     │   └── OnlineStoreDeniedError    the online store answered no: credential refused, no such folder, another format
+    ├── ModelError
+    │   ├── TrainingError             no model comes of this training set, or the job that trained it ended or hung
+    │   ├── ModelFileError            a model's file is not the one its manifest names, or holds types not listed
+    │   ├── ModelMismatchError        the repository has changed since the model was trained: it would be asked wrongly
+    │   ├── AliasConflictError        somebody else moved the alias meanwhile (retryable)
+    │   ├── NoModelError              no such version, or nobody holds the alias
+    │   └── PredictionLogError        an answer cannot be handed to its topic now (retryable)
     ├── SourceError
     │   ├── SourceUnavailableError    no broker answers (retryable)
     │   ├── SourceDeniedError         topic absent, or no right to read it
@@ -310,6 +317,84 @@ class OnlineStoreDeniedError(FeatureError):
 
     def __str__(self) -> str:
         return f"{self.store} refused to {self.operation}: {self.reason}"
+
+
+class ModelError(RayPipelineError):
+    """Models: training them, keeping them, answering with them."""
+
+
+class TrainingError(ModelError):
+    """No model version came of it; the champion is what it was."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model, self.reason = model, reason
+
+    def __str__(self) -> str:
+        return f"model {self.model} was not trained: {self.reason}"
+
+
+class ModelFileError(ModelError):
+    """A file of a model version cannot be trusted; nothing of it was loaded."""
+
+    def __init__(self, version: str, file: str, reason: str) -> None:
+        super().__init__(version, file, reason)
+        self.version, self.file, self.reason = version, file, reason
+
+    def __str__(self) -> str:
+        return f"{self.file} of model {self.version}: {self.reason}"
+
+
+class ModelMismatchError(ModelError):
+    """What the feature repository says now is not what the model was trained on."""
+
+    def __init__(self, version: str, reason: str) -> None:
+        super().__init__(version, reason)
+        self.version, self.reason = version, reason
+
+    def __str__(self) -> str:
+        return f"model {self.version} cannot answer: {self.reason}"
+
+
+class AliasConflictError(ModelError):
+    """The alias was not at the version that the move began from; nothing was moved."""
+
+    retryable = True
+
+    def __init__(self, model: str, alias: str, expected: int | None, found: int | None) -> None:
+        super().__init__(model, alias, expected, found)
+        self.model, self.alias, self.expected, self.found = model, alias, expected, found
+
+    def __str__(self) -> str:
+        names = ["no version" if one is None else f"version {one}" for one in (self.expected, self.found)]
+        return (
+            f"{self.alias} of model {self.model} is {names[1]} now, not {names[0]}: somebody else moved it; "
+            f"look at `ray-pipeline model show {self.model}` and decide again"
+        )
+
+
+class NoModelError(ModelError):
+    """There is no such model, version or alias."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model, self.reason = model, reason
+
+    def __str__(self) -> str:
+        return f"model {self.model}: {self.reason}"
+
+
+class PredictionLogError(ModelError):
+    """The topic of predictions does not take an answer's event; an answer that is not kept is not given."""
+
+    retryable = True
+
+    def __init__(self, topic: str, reason: str) -> None:
+        super().__init__(topic, reason)
+        self.topic, self.reason = topic, reason
+
+    def __str__(self) -> str:
+        return f"topic {self.topic} does not take predictions: {self.reason}"
 
 
 class SourceError(RayPipelineError):

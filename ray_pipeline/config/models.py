@@ -16,6 +16,7 @@ from ray_pipeline.config.lineage import LineageConfig
 from ray_pipeline.config.names import check_name, check_topic
 from ray_pipeline.config.nearest import unknown
 from ray_pipeline.config.options import Options
+from ray_pipeline.config.serve import ServeConfig
 from ray_pipeline.config.store import resolve_store
 from ray_pipeline.errors import UsageError
 
@@ -121,6 +122,8 @@ class PipelineConfig(_Section):
     """Who is told what ran."""
     features: FeaturesConfig = FeaturesConfig()
     """Which features are computed from the datasets."""
+    serve: ServeConfig = ServeConfig()
+    """Which model answers, and how."""
 
     def dataset(self, name: str) -> DatasetConfig:
         """Return the dataset called ``name``; ``UsageError`` names the nearest one where there is none."""
