@@ -70,7 +70,7 @@ class ModelManifest:
     metrics: Mapping[str, Any]
     """Split → :meth:`ray_pipeline.model.metrics.Metrics.to_json`, of the splits that the model was not fitted to."""
     importance: tuple[Mapping[str, Any], ...]
-    """By how much the AUC falls where a column is shuffled: ``name``, ``drop``, ``low``, ``high``; the largest first."""
+    """By how much the AUC falls where a column is shuffled: ``name``, ``drop``, ``low``, ``high``; largest first."""
     predictions_sha256: str
     """Of the probabilities for the test rows: two trainings are the same where these are, whatever their files."""
     files: Mapping[str, FileFact]
