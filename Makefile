@@ -38,6 +38,7 @@ bench: $(VENV)/.dev ## speed, as ratios against a named baseline of the same run
 	$(BIN)/python -m tests.bench.stream
 	$(BIN)/python -m tests.bench.gate
 	$(BIN)/python -m tests.bench.features
+	$(BIN)/python -m tests.bench.serve
 
 simulate: $(VENV)/.dev ## the commit protocol under SEEDS=n random crashes, lost replies and stale reads
 	RAY_PIPELINE_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/property/test_protocol_simulation.py -q

@@ -14,6 +14,7 @@ import typer
 from .console import Progress, note, out, print_line, progress
 from .demo_features import print_features
 from .demo_gate import next_commands, print_gate
+from .demo_model import next_model_commands, print_model
 from .ingest import progress_printer
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ def demo(
 
     Some weeks of New York's flights of 2013 are published as events to an embedded broker, a stated share of them
     spoiled; Ray actors judge, land and commit them; a gate judges the days that landed, publishes what holds as Iceberg
-    tables and keeps back the rest; features are computed from them, one question is answered online, and a training set
-    is built; then `verify` proves the result from its objects alone. Exits 0 where all of it is what the seed
-    foretells, though the gate finds what it must find.
+    tables and keeps back the rest; features are computed from them, a training set is built and a model trained; it
+    answers questions, and its answers are joined with what came true; then `verify` proves the result from its objects
+    alone. Exits 0 where all of it is what the seed foretells, though the gate finds what it must find.
     """
     from ray_pipeline.demo.plan import DemoPlan
     from ray_pipeline.demo.run import run_demo
@@ -61,6 +62,7 @@ def demo(
     print_table(report)
     print_gate(report)
     print_features(report.features)
+    print_model(report)
     print_where(report, folder)
     for surprise in report.surprises:
         note(surprise)
@@ -138,7 +140,8 @@ def print_table(report: DemoReport) -> None:
     seconds = report.ingested.seconds
     print_line(
         f"{read:,} records in {seconds:.1f} s of ingest ({read / seconds:,.0f} records/s, the start of the Ray actors "
-        f"included), {report.timings['gate']:.1f} s of gate, {report.timings['features']:.1f} s of features; "
+        f"included), {report.timings['gate']:.1f} s of gate, {report.timings['features']:.1f} s of features, "
+        f"{report.timings.get('model', 0):.1f} s of model; "
         f"{report.seconds:.0f} s in all."
     )
     print_line("The counts are those that the seed foretells." if not report.surprises else "The counts are WRONG.")
@@ -159,6 +162,8 @@ def print_where(report: DemoReport, folder: Path) -> None:
     )
     if report.features.training is not None:
         print_line(f"Training set     {Path(report.features.training.uri)}")
+    if report.model is not None:
+        print_line(f"Model            {Path(report.model.trained.page)}")
     print_line("Contracts        contracts/flights/")
     print_line()
     print_line(
@@ -175,6 +180,7 @@ def print_where(report: DemoReport, folder: Path) -> None:
         "ray-pipeline features show",
         "ray-pipeline features status",
         "ray-pipeline training-set show",
+        *(f"ray-pipeline {command}" for command in next_model_commands(report)),
         *(f"ray-pipeline {command}" for command in next_commands(report)),
     ):
         print_line(f"  {where}.venv/bin/{command}")

@@ -2,7 +2,7 @@
 
 ====  ===============================================================================
 0     it held: the data is valid, the check passed, the work is committed
-1     the data broke its contract, or the check failed
+1     the data broke its contract, or the check failed: as of a model that cannot load
 2     asked wrongly: an option, a file, the configuration or a contract is wrong
 3     could not tell: no answer, no right, fenced by another owner, or an unexpected error
 130   interrupted by Ctrl-C
@@ -20,7 +20,15 @@ from contextlib import contextmanager
 
 import typer
 
-from ray_pipeline.errors import ProblemsError, RayPipelineError, UsageError
+from ray_pipeline.errors import (
+    ModelFileError,
+    ModelMismatchError,
+    NoModelError,
+    ProblemsError,
+    RayPipelineError,
+    TrainingError,
+    UsageError,
+)
 from ray_pipeline.text import count, visible
 from ray_pipeline.types import Outcome
 
@@ -28,7 +36,9 @@ INTERRUPTED = 130
 READER_LEFT = 141
 PROGRAM = "ray-pipeline"
 
-_ASKED_WRONGLY = (ProblemsError, UsageError)
+_ASKED_WRONGLY = (ProblemsError, UsageError, NoModelError)
+_BROKEN = (TrainingError, ModelFileError, ModelMismatchError)
+"""A model that does not come to be, or cannot be trusted, is a check that failed: waiting does not help."""
 _USAGE = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
 """What typer itself raises for a wrong option; it prints these with the usage line, and exits 2."""
 
@@ -61,7 +71,10 @@ def exit_codes(*, full_traceback: bool = False) -> Iterator[None]:
 
 def exit_code(error: BaseException) -> Outcome:
     """Return the exit code that an error means."""
-    return Outcome.MISUSED if isinstance(_cause(error), _ASKED_WRONGLY) else Outcome.UNKNOWN
+    cause = _cause(error)
+    if isinstance(cause, _ASKED_WRONGLY):
+        return Outcome.MISUSED
+    return Outcome.BROKEN if isinstance(cause, _BROKEN) else Outcome.UNKNOWN
 
 
 def message_lines(error: BaseException) -> list[str]:

@@ -34,6 +34,10 @@ VERBS = {
         Verb("gate", "gate", "gate", RUN, "Judge what landed, publish what holds, keep back the rest."),
         Verb("features", "features", "app", RUN, "Compute features, offline and online, and compare the two."),
         Verb("training-set", "training_set", "app", RUN, "Build training sets that can be built again, byte for byte."),
+        Verb("train", "train", "train", RUN, "Train a model version as SPEC says, and keep it with its evidence."),
+        Verb("model", "model", "app", RUN, "Look at model versions, compare them, and say which one answers."),
+        Verb("predict", "predict", "predict", RUN, "Ask a model: one question now, or many as of their own moments."),
+        Verb("serve", "serve", "app", RUN, "Answer over HTTP on Ray Serve."),
         Verb("status", "status", "status", RUN, "Show where every partition stands."),
         Verb("resume", "resume", "resume", RUN, "Let a stopped partition go on."),
         Verb("files", "files", "files", LOOK, "Print the URIs of the landed files of DATASET."),
@@ -49,6 +53,7 @@ VERBS = {
             "quarantine", "quarantine", "app", LOOK, "Look at rows that the gate set aside, and have them judged again."
         ),
         Verb("dead-letters", "dead_letters", "app", LOOK, "Look at records that their contract refused."),
+        Verb("predictions", "predictions", "app", LOOK, "Look at what the model answered, and on what it rests."),
         Verb("verify", "verify", "verify", LOOK, "Prove that nothing is lost and nothing is doubled."),
         Verb("contract", "contract", "app", CONTRACTS, "Check and explain data contracts."),
         Verb("validate", "validate", "validate", CONTRACTS, "Judge newline-delimited JSON by CONTRACT."),

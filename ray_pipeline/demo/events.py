@@ -74,7 +74,7 @@ class Stream:
 
 def streams(days: Days) -> Mapping[str, Stream]:
     """Return the three streams of the flights scheduled on these days; arrivals may follow the last of them."""
-    flights = with_true_times(read_flights(days), read_zones()).with_columns(key=_flight_id())
+    flights = with_true_times(read_flights(days), read_zones()).with_columns(key=flight_id())
     flights = flights.join(read_planes(), on="tailnum", how="left")
     flights = flights.with_columns(carrier_name=pl.col("carrier").replace_strict(read_airlines()))
     made = (_weather(read_weather(days)), _departures(flights), _arrivals(flights))
@@ -220,7 +220,7 @@ def _report(row: tuple[Any, ...]) -> Document:
     }
 
 
-def _flight_id() -> pl.Expr:
+def flight_id() -> pl.Expr:
     """Date, flight, origin and scheduled reading, as in ``2013-01-01.UA1545.EWR.0515``: unique over the year."""
     day = pl.date("year", "month", "day").dt.to_string("%Y-%m-%d")
     reading = pl.col("sched_dep_time").cast(pl.String).str.zfill(4)

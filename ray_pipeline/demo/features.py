@@ -47,6 +47,8 @@ class FeatureStory:
     answer: FeatureAnswer
     training: TrainingSet | None
     """None where the only day is held back: no question of it is curated."""
+    spec: Path | Mapping[str, Any]
+    """What the training set was built from."""
     skew: SkewReport
 
 
@@ -66,11 +68,11 @@ def tell_features(config: PipelineConfig, plan: DemoPlan, say: Callable[[str], N
     question = question_of(plan)
     answer = read_features(config, SERVICE, [question]).rows[0]
     skew = verify_features(config)
-    training = None
+    training, spec = None, training_spec(plan)
     if plan.days > 1 or plan.kilometres_on is None:
         say("features: building a training set, each row as its own moment knew it")
-        training = build_training_set(config, training_spec(plan), repo=repo)
-    return FeatureStory(built, question, answer, training, skew)
+        training = build_training_set(config, spec, repo=repo)
+    return FeatureStory(built, question, answer, training, spec, skew)
 
 
 def question_of(plan: DemoPlan) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +23,18 @@ from .fates import Fate
 from .plan import PARTITIONS, DemoPlan, Expected
 from .publish import Published, publish
 from .read_back import ReadBack, read_back
+from .timed import timed
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.demo.features import FeatureStory
+    from ray_pipeline.demo.model import ModelStory
     from ray_pipeline.lake.verify_report import VerifyReport
     from ray_pipeline.runtime.jobs.gate import GateRunReport
     from ray_pipeline.runtime.jobs.measure_pass import Progress
     from ray_pipeline.runtime.reports import RunReport
+
+PREDICTIONS, PARTITIONS_OF_PREDICTIONS = "predictions", 4
 
 MARKER = ".ray-pipeline-demo"
 """A file in the demo's folder: only a folder that holds it, or nothing, is ever replaced."""
@@ -53,6 +56,8 @@ class DemoReport:
     """URI of the page that lists the gate's runs."""
     read_back: Mapping[str, ReadBack]
     features: FeatureStory
+    model: ModelStory | None
+    """None where the stretch is too short for a training set with its splits in time."""
     verified: VerifyReport
     seconds: float
     timings: Mapping[str, float]
@@ -61,7 +66,12 @@ class DemoReport:
     @property
     def surprises(self) -> tuple[str, ...]:
         """Counts that are not those that the seed foretells, as sentences; none is what must be."""
-        return (*self._surprises_of_ingest(), *self._surprises_of_the_gate(), *self._surprises_of_the_features())
+        return (
+            *self._surprises_of_ingest(),
+            *self._surprises_of_the_gate(),
+            *self._surprises_of_the_features(),
+            *(() if self.model is None else self.model.surprises()),
+        )
 
     @property
     def foretold(self) -> Outcome:
@@ -147,39 +157,47 @@ def run_demo(
     plan = plan or DemoPlan()
     began = time.monotonic()
     timings: dict[str, float] = {}
-    with _timed(timings, "foretell"):
+    with timed(timings, "foretell"):
         renew(folder)
         expected = plan.expected()
         fates = plan.fates()
     total = sum(topic.read for topic in expected.values())
-    dead_letters = {f"{topic}.dead-letters": partitions for topic, partitions in PARTITIONS.items()}
-    with EmbeddedBroker({**PARTITIONS, **dead_letters}) as broker:
+    partitions = {**PARTITIONS, PREDICTIONS: PARTITIONS_OF_PREDICTIONS}
+    dead_letters = {f"{topic}.dead-letters": number for topic, number in partitions.items()}
+    with EmbeddedBroker({**partitions, **dead_letters}) as broker:
         config = load_config(
             config_file, [f"kafka.bootstrap.servers={broker.bootstrap_servers}", f"store={folder / 'lake'}"]
         )
+        flights = config.model_copy(update={"datasets": {name: config.datasets[name] for name in PARTITIONS}})
         say(f"publishing {total:,} events of {plan.days} days from {plan.start} to an embedded broker")
-        with _timed(timings, "publish"), Publisher(config.kafka) as publisher:
+        with timed(timings, "publish"), Publisher(config.kafka) as publisher:
             published = publish(
                 plan.records(),
                 publisher.publish,
                 (lambda so_far: on_published(so_far, total)) if on_published else None,
             )
         say("ingesting: Ray actors read the partitions, judge every record by its contract, land and commit")
-        with _timed(timings, "ingest"):
-            ingested = ingest(config, until_end=True, replay=True, on_progress=on_progress, on_message=say)
-    pipeline = open_pipeline(config)
-    say(f"gating: every day that landed is judged by its contract, as of {plan.ends_at:%Y-%m-%d %H:%M} UTC")
-    with _timed(timings, "gate"):
-        gated = pipeline.gate(at=plan.ends_at, on_message=say, on_progress=on_measured)
-    say("reading the curated tables back with polars and DuckDB")
-    with _timed(timings, "read back"):
-        counted = {name: read_back(pipeline.curated(name)) for name in config.datasets}
-    with _timed(timings, "features"):
-        from .features import tell_features  # Feast takes seconds to import: not before it is needed
+        with timed(timings, "ingest"):
+            ingested = ingest(flights, until_end=True, replay=True, on_progress=on_progress, on_message=say)
+        pipeline = open_pipeline(config)
+        say(f"gating: every day that landed is judged by its contract, as of {plan.ends_at:%Y-%m-%d %H:%M} UTC")
+        with timed(timings, "gate"):
+            gated = open_pipeline(flights).gate(at=plan.ends_at, on_message=say, on_progress=on_measured)
+        say("reading the curated tables back with polars and DuckDB")
+        with timed(timings, "read back"):
+            counted = {name: read_back(pipeline.curated(name)) for name in flights.datasets}
+        with timed(timings, "features"):
+            from .features import tell_features  # Feast takes seconds to import: not before it is needed
 
-        story = tell_features(config, plan, say)
+            story = tell_features(config, plan, say)
+        told = None
+        if story.training is not None and len(story.training.manifest["splits"]) > 1:
+            with timed(timings, "model"):
+                from .model import tell_model
+
+                told = tell_model(config, plan, story, say)
     say("verifying lake, gate and tables from their objects alone")
-    with _timed(timings, "verify"):
+    with timed(timings, "verify"):
         verified = pipeline.verify()
     return DemoReport(
         folder=folder,
@@ -193,6 +211,7 @@ def run_demo(
         index=pipeline.store.uri(index_key(config.pipeline)),
         read_back=counted,
         features=story,
+        model=told,
         verified=verified,
         seconds=time.monotonic() - began,
         timings=timings,
@@ -212,10 +231,3 @@ def renew(folder: Path) -> None:
         (folder / MARKER).write_text("written by `ray-pipeline demo`, which replaces this folder at each run\n")
     except OSError as error:
         raise UsageError(f"{folder} cannot be written ({error.strerror}): name another one with --folder") from None
-
-
-@contextmanager
-def _timed(timings: dict[str, float], step: str) -> Iterator[None]:
-    began = time.monotonic()
-    yield
-    timings[step] = round(time.monotonic() - began, 3)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -20,6 +22,15 @@ DTYPES: Mapping[ValueType, pl.DataType] = {
     ValueType.TIMESTAMP: pl.Datetime("us", "UTC"),
 }
 """What a value of each type is in a frame."""
+_EXACT: Mapping[ValueType, type] = {
+    ValueType.INT64: int,
+    ValueType.FLOAT64: float,
+    ValueType.STRING: str,
+    ValueType.BOOL: bool,
+    ValueType.TIMESTAMP: datetime,
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def request_features(name: str, *, inputs: Mapping[str, str], features: Mapping[str, pl.Expr]) -> RequestDefinition:
@@ -35,6 +46,28 @@ def request_features(name: str, *, inputs: Mapping[str, str], features: Mapping[
     """
     caller = sys._getframe(1)
     return RequestDefinition(name, dict(inputs), dict(features), caller.f_code.co_filename, caller.f_lineno)
+
+
+def input_series(name: str, kind: str, values: Sequence[Any]) -> pl.Series:
+    """Return a request value of each row; of the input's type where all of them are, else of what polars finds.
+
+    A server does it for one row at a time, and finding out what a ``datetime`` is takes polars longer than all of the
+    request's features.
+
+    >>> input_series("n", "int64", [1, None]).to_list()
+    [1, None]
+    """
+    exact = _EXACT[wanted := ValueType(kind)]
+    if not all(value is None or type(value) is exact for value in values):
+        return pl.Series(name, values)
+    if wanted is ValueType.TIMESTAMP:
+        if not all(value is None or value.tzinfo is not None for value in values):
+            return pl.Series(name, values)
+        moments = [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
+        return pl.Series(name, moments, dtype=pl.Int64).cast(DTYPES[wanted])
+    if wanted is ValueType.INT64 and not all(value is None or -(1 << 63) <= value < 1 << 63 for value in values):
+        return pl.Series(name, values)
+    return pl.Series(name, values, dtype=DTYPES[wanted])
 
 
 def request_values(definition: RequestDefinition, frame: pl.DataFrame) -> pl.DataFrame:

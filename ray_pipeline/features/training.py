@@ -21,7 +21,8 @@ import polars as pl
 from ray_pipeline.errors import FeatureComputeError
 from ray_pipeline.features.definition import LabelDefinition
 from ray_pipeline.features.fields import expression, field
-from ray_pipeline.features.training_spec import TrainingSpec
+from ray_pipeline.features.label_values import ORDER, OURS, holds, value, with_order
+from ray_pipeline.features.training_spec import Split, TrainingSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,9 +35,6 @@ NO_OUTCOME = "no outcome yet"
 TOO_LATE = "outcome after the split's end or labels_by"
 NO_LABEL = "no label in the outcome"
 
-_OURS = ("_timestamp", "_partition", "_offset")
-_ORDER = ("#published", "#partition", "#offset")
-"""Columns with a ``#`` are made here, and no dataset's column has one."""
 _END_OF_TIME = (1 << 63) - 1
 
 
@@ -78,7 +76,7 @@ def label_rows(labels: LabelDefinition, spec: TrainingSpec, questions: pa.Table,
     asked, excluded = _asked(labels, spec, questions)
     total = asked.height + sum(excluded.values())
     frame, replaced = _answered(labels, spec, asked, outcomes)
-    reasons = [(reason, _holds(frame, over, labels, reason)) for reason, over in labels.without.items()]
+    reasons = [(reason, holds(frame, over, labels, reason)) for reason, over in labels.without.items()]
     reasons += [
         (NO_OUTCOME, ~frame["#any"]),
         (TOO_LATE, frame["#known"].is_null()),
@@ -99,22 +97,35 @@ def label_rows(labels: LabelDefinition, spec: TrainingSpec, questions: pa.Table,
     )
 
 
+def asked_once(labels: LabelDefinition, start_us: int, end_us: int, questions: pa.Table) -> pl.DataFrame:
+    """Return the questions asked at ``start <= t < end``, labelled or not, each once, as it was first published.
+
+    Columns are the label key, the join keys and request values, and ``asked_at`` (microseconds); rows come by
+    (asked_at, label key).
+    """
+    key = label_key(labels)
+    split = Split("all", start_us, end_us)
+    rows, _ = _asked(labels, TrainingSpec("", labels.name, "", start_us, end_us, (split,)), questions)
+    chosen = {key: "#key"} | {name: f"#key.{name}" for name in labels.keys if name != key} | {ASKED_AT: "#asked"}
+    return rows.sort("#asked", "#key").select(pl.col(column).alias(name) for name, column in chosen.items())
+
+
 def _asked(labels: LabelDefinition, spec: TrainingSpec, table: pa.Table) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return each question of the range once, as it was first published, and how many rows were left out."""
-    rows = _with_order(table)
+    rows = with_order(table)
     rows = rows.with_columns(
-        _moments(_value(rows, labels.asked_at, labels, ASKED_AT), labels).alias("#asked"),
-        _value(rows, field(labels.on), labels, labels.on).alias("#key"),
+        _moments(value(rows, labels.asked_at, labels, ASKED_AT), labels).alias("#asked"),
+        value(rows, field(labels.on), labels, labels.on).alias("#key"),
     )
     nowhere = int(rows["#asked"].is_null().sum())
     rows = rows.filter(pl.col("#asked").is_between(spec.start_us, spec.end_us, closed="left"))
     known = rows.filter(pl.col("#key").is_not_null())
-    first = known.sort(*_ORDER, nulls_last=True).unique("#key", keep="first", maintain_order=True)
-    keys = [_value(first, expression(path), labels, name) for name, path in labels.keys.items()]
+    first = known.sort(*ORDER, nulls_last=True).unique("#key", keep="first", maintain_order=True)
+    keys = [value(first, expression(path), labels, name) for name, path in labels.keys.items()]
     later = [pl.when(pl.col("#asked") < split.end_us).then(pl.lit(split.name)) for split in spec.splits]
     first = first.with_columns(
         pl.coalesce(later).alias("#split"), *[one.alias(f"#key.{one.name}") for one in keys]
-    ).drop(_ORDER)
+    ).drop(ORDER)
     counts = {NO_MOMENT: nowhere, NO_KEY: rows.height - known.height, ASKED_AGAIN: known.height - first.height}
     return first, counts
 
@@ -123,15 +134,15 @@ def _answered(
     labels: LabelDefinition, spec: TrainingSpec, asked: pl.DataFrame, table: pa.Table
 ) -> tuple[pl.DataFrame, int]:
     """Return the questions with their newest answers that count, and how many answers gave way to those."""
-    rows = _with_order(table)
+    rows = with_order(table)
     rows = rows.with_columns(
-        _value(rows, field(labels.on), labels, labels.on).alias("#key"),
-        _value(rows, labels.label, labels, LABEL).alias("#label"),
+        value(rows, field(labels.on), labels, labels.on).alias("#key"),
+        value(rows, labels.label, labels, LABEL).alias("#label"),
     ).filter(pl.col("#key").is_not_null() & pl.col("#published").is_not_null())
     wanted = asked.select("#key", "#split").join(_limits(spec), on="#split", how="left")
     found = rows.join(wanted.drop("#split"), on="#key", how="inner")
     counting = found.filter(pl.col("#published") <= pl.col("#limit"))
-    newest = counting.sort(*_ORDER).unique("#key", keep="last", maintain_order=True)
+    newest = counting.sort(*ORDER).unique("#key", keep="last", maintain_order=True)
     own = {name: f"{name}_outcome" if name in asked.columns else name for name in rows.columns if name[0] != "#"}
     answers = newest.rename({**own, "#published": "#known"}).select("#key", "#label", "#known", *own.values())
     some = found.select("#key").unique().with_columns(pl.lit(value=True).alias("#any"))
@@ -145,36 +156,6 @@ def _limits(spec: TrainingSpec) -> pl.DataFrame:
     ends = [min(by, split.end_us - 1) for split in spec.splits[:-1]]
     names = [split.name for split in spec.splits]
     return pl.DataFrame({"#split": names, "#limit": [*ends, by]}, schema={"#split": pl.String, "#limit": pl.Int64})
-
-
-def _holds(frame: pl.DataFrame, condition: pl.Expr, labels: LabelDefinition, reason: str) -> pl.Series:
-    found = _value(frame, condition, labels, reason)
-    if found.dtype != pl.Boolean:
-        raise FeatureComputeError(labels.name, reason, f"gave {found.dtype}, and a condition is true or false")
-    return found.fill_null(value=False)
-
-
-def _with_order(table: pa.Table) -> pl.DataFrame:
-    """Return the rows with publication and place, which columns of the datasets cannot be mistaken for."""
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    published, partition, offset = _OURS
-    return frame.with_columns(
-        pl.col(published).dt.timestamp("us").alias(_ORDER[0]),
-        pl.col(partition).alias(_ORDER[1]),
-        pl.col(offset).alias(_ORDER[2]),
-    ).drop(_OURS)
-
-
-def _value(frame: pl.DataFrame, over: pl.Expr, labels: LabelDefinition, what: str) -> pl.Series:
-    """Return an expression's value in each row, or say whose fault it is that there is none."""
-    try:
-        found = frame.select(over.alias(what)).to_series()
-    except pl.exceptions.PolarsError as error:  # its text may quote a value
-        raise FeatureComputeError(labels.name, what, f"the expression raised {type(error).__name__}") from None
-    if len(found) != frame.height:
-        raise FeatureComputeError(labels.name, what, f"gave {len(found):,} values for {frame.height:,} rows")
-    return found
 
 
 def _moments(asked: pl.Series, labels: LabelDefinition) -> pl.Series:
@@ -196,4 +177,4 @@ def _roots(expressions: Iterable[pl.Expr]) -> tuple[str, ...]:
     for one in expressions:
         for name in one.meta.root_names():
             found |= {name: None, name.removesuffix("_outcome"): None}
-    return (*found, *(name for name in _OURS if name not in found))
+    return (*found, *(name for name in OURS if name not in found))

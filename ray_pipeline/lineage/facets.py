@@ -34,6 +34,7 @@ _FACETS: Mapping[str, tuple[str, str]] = {
 }
 _OUR_FACETS: Mapping[str, tuple[str, str]] = {
     "rayPipeline_gate": ("1-0-0", "RayPipelineGateRunFacet"),
+    "rayPipeline_model": ("1-0-0", "RayPipelineModelDatasetFacet"),
     "rayPipeline_offsets": ("1-0-0", "RayPipelineOffsetsRunFacet"),
 }
 

@@ -6,12 +6,13 @@ numbers. The policy in the page's head forbids the rest: scripts, frames, forms 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ray_pipeline.sla.result import GateReport
 from ray_pipeline.text import visible
@@ -55,8 +56,10 @@ def environment() -> Environment:
     )
     made.filters |= {
         "address": lambda url: str(url).removeprefix("mailto:"),
+        "breakable": _breakable,
         "day": lambda day: day_words(day, year=True),
         "instant": instant_words,
+        "json": lambda value: json.dumps(value, ensure_ascii=False, default=str),
         "linkable": linkable,
         "seconds": lambda seconds: quantity(seconds, "s"),
         "sentence": lambda text: text[:1].upper() + text[1:],
@@ -70,6 +73,11 @@ def environment() -> Environment:
 def linkable(url: str) -> bool:
     """Return whether an address that a contract names may become a link: the web or mail, and plain in every letter."""
     return url.lower().startswith(_SCHEMES) and url.isprintable() and " " not in url
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name that may be folded after an underscore, where a narrow page must fold it somewhere."""
+    return Markup("_<wbr>").join(escape(part) for part in str(_finalize(name)).split("_"))
 
 
 def _finalize(value: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray_pipeline.config import PipelineConfig, load_config
 from ray_pipeline.contracts.load import load_contract
+from ray_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ray_pipeline.lake.snapshot import Snapshot
     from ray_pipeline.lake.verify import Progress
     from ray_pipeline.lake.verify_report import VerifyReport
+    from ray_pipeline.model.spec import ModelSpec
     from ray_pipeline.runtime.curated import HeldDay
     from ray_pipeline.runtime.dead_letters import DeadLetters, RefusedRecord
     from ray_pipeline.runtime.features.answers import FeatureAnswers
@@ -33,7 +35,15 @@ if TYPE_CHECKING:
     from ray_pipeline.runtime.ingest import IngestReport
     from ray_pipeline.runtime.jobs.features_build import BuildReport
     from ray_pipeline.runtime.jobs.gate import GateRunReport
+    from ray_pipeline.runtime.jobs.train_report import TrainReport
     from ray_pipeline.runtime.jobs.training_set import TrainingSet
+    from ray_pipeline.runtime.models.aliases import AliasMove
+    from ray_pipeline.runtime.models.registry import ModelRegistry
+    from ray_pipeline.runtime.models.text import ModelCard
+    from ray_pipeline.runtime.predictions.performance import PerformanceReport
+    from ray_pipeline.runtime.predictions.policy import Answer
+    from ray_pipeline.runtime.predictions.recent import RecentPredictions
+    from ray_pipeline.runtime.predictions.show import ShownPrediction
     from ray_pipeline.runtime.status import PipelineStatus
     from ray_pipeline.types import Offset
 
@@ -228,6 +238,76 @@ class Pipeline:
         from ray_pipeline.runtime.jobs.training_set import build_training_set
 
         return build_training_set(self.config, spec, **options)
+
+    def train(self, spec: ModelSpec | Path | str, **options: Any) -> TrainReport:
+        """Train a model version as ``spec`` says; see :func:`ray_pipeline.runtime.jobs.train.train`."""
+        from ray_pipeline.runtime.jobs.train import train
+
+        return train(self.config, spec, **options)
+
+    def models(self) -> ModelRegistry:
+        """Return the registry: every model with its versions, aliases and their history."""
+        from ray_pipeline.runtime.models.registry import ModelRegistry
+
+        return ModelRegistry(self.store, self.config.pipeline)
+
+    def model(self, which: str) -> ModelCard:
+        """Return the card of ``NAME`` (its champion, else its newest), ``NAME/3`` or ``NAME/challenger``."""
+        from ray_pipeline.runtime.models.text import model_card, split_which
+
+        return model_card(self.models(), *split_which(which))
+
+    def promote(self, model: str, which: str | int = "challenger", *, reason: str, **options: Any) -> AliasMove:
+        """Make a version champion, once it is shown to load; see :mod:`ray_pipeline.runtime.models.promotion`."""
+        from ray_pipeline.runtime.models.promotion import promote
+
+        return promote(self.config, model, which, reason=reason, **options)
+
+    def predict(
+        self,
+        which: str,
+        requests: Path | str | Sequence[Mapping[str, Any]] | None = None,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        as_of: datetime | None = None,
+    ) -> list[Answer]:
+        """Ask ``NAME`` (its champion) or ``NAME/VERSION`` of the offline tables, each request as of its own moment.
+
+        ``requests`` are rows or a file of them, and ``as_of`` is the moment of those that name none; without them the
+        questions of the model's label set from ``start`` to ``end``.
+        """
+        from ray_pipeline.runtime.predictions.asking import ask_batch, ask_questions, open_model_version
+
+        predictor, repo = open_model_version(self.config, which)
+        if requests is None:
+            if start is None or end is None:
+                raise UsageError("predict needs requests, or start and end")
+            return ask_questions(self.config, predictor, start, end, repo=repo)
+        if isinstance(requests, Path | str):
+            return ask_batch(self.config, predictor, Path(requests), as_of=as_of)
+        from ray_pipeline.runtime.predictions.rows import ask_rows
+
+        return ask_rows(self.config, predictor, requests, as_of=as_of)
+
+    def predictions(self, model: str | None = None, limit: int = 10) -> RecentPredictions:
+        """Return the latest answers that landed."""
+        from ray_pipeline.runtime.predictions.recent import recent_predictions
+
+        return recent_predictions(self.config, model=model, limit=limit)
+
+    def prediction(self, request_id: str) -> ShownPrediction:
+        """Return one landed answer with everything behind it: request, model, features, their events, outcome."""
+        from ray_pipeline.runtime.predictions.show import show_prediction
+
+        return show_prediction(self.config, request_id)
+
+    def performance(self, model: str, **options: Any) -> PerformanceReport:
+        """Judge a model's landed answers by the outcomes that landed; see
+        :func:`ray_pipeline.runtime.predictions.performance.measure_performance`."""
+        from ray_pipeline.runtime.predictions.performance import measure_performance
+
+        return measure_performance(self.config, model, **options)
 
     def feature_store(self) -> FeatureStore:
         """Return Feast's own client for this pipeline's feature repository."""

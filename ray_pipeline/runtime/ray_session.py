@@ -12,6 +12,7 @@ from typing import Any
 
 import ray
 from ray._private import ray_constants, worker
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]
 
 from ray_pipeline.errors import RayPipelineError
 
@@ -26,6 +27,9 @@ class RayUnavailableError(RayPipelineError):
     def __str__(self) -> str:
         return f"no Ray at {self.address}: {self.reason}"
 
+
+ATTEMPTS = 3
+"""Starts of a private Ray: it picks a free port and takes it a moment later, and another may have it by then."""
 
 LOCAL_SETTINGS = {
     # Everything stays on 127.0.0.1; without it several ports listen on all interfaces.
@@ -57,12 +61,8 @@ def ray_session(address: str | None = None) -> Iterator[None]:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # a token switches authentication on
     try:
         worker._worker_logs_enabled = False  # Ray would print about every dead process, and on stdout
-        try:
-            # The explicit sizes are small on purpose: records never pass through Ray's object store.
-            extra: dict[str, Any] = {"include_dashboard": False, "object_store_memory": 100 * 2**20} if local else {}
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **extra)
-        except (OSError, RuntimeError, ray.exceptions.RayError) as error:  # OSError: TMPDIR too long for a socket, …
-            raise RayUnavailableError(address, str(error).splitlines()[0]) from error
+        AuthenticationTokenLoader.instance().reset_cache()  # it would send the token of an earlier session
+        _start(address, ATTEMPTS if local else 1)
         try:
             yield
         finally:
@@ -75,6 +75,22 @@ def ray_session(address: str | None = None) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _start(address: str, attempts: int) -> None:
+    # The explicit sizes are small on purpose: records never pass through Ray's object store.
+    extra: dict[str, Any] = (
+        {"include_dashboard": False, "object_store_memory": 100 * 2**20} if address == "local" else {}
+    )
+    for left in reversed(range(attempts)):
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **extra)
+        except (OSError, RuntimeError, ray.exceptions.RayError) as error:  # OSError: TMPDIR too long for a socket, …
+            ray.shutdown()
+            if not left:
+                raise RayUnavailableError(address, str(error).splitlines()[0]) from error
+        else:
+            return
 
 
 def answers(address: str) -> bool:

@@ -120,6 +120,11 @@ def find_training_sets(config: PipelineConfig, store: ObjectStore, name: str | N
     ]
 
 
+def training_set_folder(config: PipelineConfig, name: str) -> str:
+    """Return the address of the folder that the training sets of a name lie in: a dataset with many versions."""
+    return f"{config.store.rstrip('/')}/{_prefix(config.pipeline, name)}"
+
+
 def open_training_set(config: PipelineConfig, store: ObjectStore, which: str) -> TrainingSet:
     """Return one training set: by name, by ``name/version`` (its beginning will do), or by a local file or folder."""
     path = Path(which)

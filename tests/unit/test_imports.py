@@ -20,6 +20,8 @@ CORE = (
     "lake",
     "sla",
     "features",
+    "model",
+    "drift",
     "gate",
     "lineage",
     "report",

@@ -96,7 +96,7 @@ def read_with(
         for answer, values in zip(answers, _view(store, shapes[asked.view], asked, rows, moments), strict=True):
             answer.update({f"{asked.shown}__{name}": value for name, value in values.items()})
     if service.request is not None:
-        for answer, values in zip(answers, _of_request(service.request, rows), strict=True):
+        for answer, values in zip(answers, request_answers(service.request, rows), strict=True):
             answer.update({f"{service.request.name}__{name}": value for name, value in values.items()})
     return FeatureAnswers(
         service.name,
@@ -145,10 +145,11 @@ def _of_row(shape: ViewShape, asked: ServiceView, row: ValueRow | None, moment: 
     return answer
 
 
-def _of_request(request: RequestDefinition, rows: Sequence[Row]) -> list[dict[str, FeatureValue]]:
+def request_answers(request: RequestDefinition, rows: Sequence[Row]) -> list[dict[str, FeatureValue]]:
+    """Return the features of the request itself, by their own names; no store is asked for them."""
     import polars as pl
 
-    from ray_pipeline.features.requests import request_values
+    from ray_pipeline.features.requests import input_series, request_values
 
     columns: dict[str, list[Any]] = {}
     for name in request.inputs:
@@ -157,7 +158,7 @@ def _of_request(request: RequestDefinition, rows: Sequence[Row]) -> list[dict[st
                 raise UsageError(f"row {number} has no {name}, from which the features {request.name} are computed")
         columns[name] = [_in_utc(name, number, row[name]) for number, row in enumerate(rows)]
     try:
-        frame = pl.DataFrame(columns)
+        frame = pl.DataFrame([input_series(name, kind, columns[name]) for name, kind in request.inputs.items()])
     except (TypeError, pl.exceptions.PolarsError):
         raise UsageError(f"the values of {', '.join(columns)} are not of one type each") from None
     found = request_values(request, frame).to_dicts()

@@ -9,22 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 
+from ray_pipeline.clock import Clock, WallClock
 from ray_pipeline.config.nearest import unknown
 from ray_pipeline.errors import FeatureTableError, UsageError
 from ray_pipeline.features.definition import CompiledView, LabelDefinition
 from ray_pipeline.features.history import offline_schema
 from ray_pipeline.features.requests import request_values
 from ray_pipeline.features.service import Service, ServiceView
+from ray_pipeline.features.shape import ViewShape
 from ray_pipeline.features.training import ASKED_AT, KNOWN_AT, LABEL, SPLIT, columns_of, label_key, label_rows
 from ray_pipeline.features.training_spec import TrainingSpec, moment_text, read_spec, spec_of
+from ray_pipeline.lineage.training_sets import (
+    BuiltSet,
+    TrainingSetRun,
+    training_set_ended,
+    training_set_failed,
+    training_set_started,
+)
+from ray_pipeline.runtime.jobs.run_telling import RunTeller, telling_run
 from ray_pipeline.runtime.jobs.training_manifest import training_manifest, training_parquet
-from ray_pipeline.runtime.training_sets import TrainingSet, keep
+from ray_pipeline.runtime.jobs.training_set_telling import training_set_run
+from ray_pipeline.runtime.training_sets import TrainingSet, keep, training_set_folder
 from ray_pipeline.runtime.wiring import open_lake
 from ray_pipeline.text import count
 
@@ -49,6 +61,7 @@ def build_training_set(
     ray_address: str | None = None,
     repo: FeatureRepo | None = None,
     on_message: Callable[[str], None] | None = None,
+    clock: Clock | None = None,
 ) -> TrainingSet:
     """Build what ``spec`` says, a file or a manifest, keep it in the lake, and write it into ``out`` as well.
 
@@ -57,13 +70,18 @@ def build_training_set(
     """
     wanted = _spec(spec)
     work = _Work.plan(config, wanted, repo or _load(config))
-    table, manifest, told = work.run(blocks, ray_address)
-    for message in told:
-        if on_message is not None:
-            on_message(message)
-    data = training_parquet(table)
-    found = keep(open_lake(config), config.pipeline, manifest(data), data)
-    work.tag(found.version)  # also where it was there: whoever put it there may have died before this
+    with telling_run(config, f"training-set.{wanted.name}", clock or WallClock()) as teller:
+        run = None if teller is None else work.tell(config, teller)
+        table, manifest, told = work.run(blocks, ray_address)
+        for message in told:
+            if on_message is not None:
+                on_message(message)
+        data = training_parquet(table)
+        found = keep(open_lake(config), config.pipeline, manifest(data), data)
+        work.tag(found.version)  # also where it was there: whoever put it there may have died before this
+        if teller is not None and run is not None:
+            built = BuiltSet(found.version, table.schema, table.num_rows, len(data), found.created)
+            teller.ended(lambda at: training_set_ended(run, at, built))
     if out is not None:
         found.save(out)
     return found
@@ -102,7 +120,7 @@ class _Work:
         names = tuple(dict.fromkeys(one.view for one in service.views))
         _check_pins(spec.features, names, "snapshots.features", "view of the feature service")
         curated = {dataset: _curated(config, dataset, spec.curated.get(dataset)) for dataset in datasets}
-        tables = {name: _feature_table(config, repo.view(name), spec.features.get(name)) for name in names}
+        tables = {name: feature_table(config, repo.view(name).shape, spec.features.get(name)) for name in names}
         views = tuple(_View(one, repo.view(one.view), *tables[one.view]) for one in service.views)
         pinned = replace(
             spec,
@@ -147,6 +165,19 @@ class _Work:
             )
 
         return table, manifest, [f"{count(number, 'question')} left out: {what}" for what, number in behind.items()]
+
+    def tell(self, config: PipelineConfig, teller: RunTeller) -> TrainingSetRun:
+        """Tell that the build begins."""
+        run = training_set_run(
+            teller.run,
+            folder=training_set_folder(config, self.spec.name),
+            labels=self.labels,
+            service=self.service,
+            curated={name: (table.info()["metadata"], one.snapshot_id) for name, (table, one) in self.curated.items()},
+            views={one.asked.shown: (one.asked, one.info) for one in self.views},
+        )
+        teller.began(training_set_started(run), partial(training_set_failed, run))
+        return run
 
     def tag(self, version: str) -> None:
         """Keep the snapshots from being expired, for as long as somebody may want to build this again."""
@@ -270,20 +301,21 @@ def _curated(config: PipelineConfig, dataset: str, pinned: int | None) -> tuple[
     raise UsageError(f"table {dataset} has no snapshot {chosen}, or it was expired")
 
 
-def _feature_table(
-    config: PipelineConfig, view: CompiledView, pinned: int | None
+def feature_table(
+    config: PipelineConfig, shape: ViewShape, pinned: int | None = None
 ) -> tuple[FeatureTable, FeatureTableInfo]:
+    """Return a view's offline table at a snapshot, by default the newest, where it holds this very definition."""
     from ray_pipeline.connectors.iceberg.feature_catalog import open_feature_catalog
 
-    table = open_feature_catalog(config).table(view.name)
+    table = open_feature_catalog(config).table(shape.name)
     info = None if table is None else table.info(pinned)
     if table is None or info is None or info.snapshot_id is None:
-        raise UsageError(f"view {view.name} was never built; run `ray-pipeline features build` first")
-    if info.definition != view.shape.definition:
+        raise UsageError(f"view {shape.name} was never built; run `ray-pipeline features build` first")
+    if info.definition != shape.definition:
         raise FeatureTableError(
-            view.name,
+            shape.name,
             f"snapshot {info.snapshot_id} holds definition {str(info.definition)[:12]} and the repository says "
-            f"{view.shape.definition[:12]}; build the view, or go back to the definition of that snapshot",
+            f"{shape.definition[:12]}; build the view, or go back to the definition of that snapshot",
         )
     return table, info
 

@@ -147,4 +147,7 @@ def test_every_error_of_the_tree_has_a_code() -> None:
     from ray_pipeline.cli.errors import exit_code
 
     misused = {kind for kind in kinds if exit_code(kind.__new__(kind)) == 2}
-    assert misused == {errors.ProblemsError, ConfigError, ContractError, errors.FeatureDefinitionError, UsageError}
+    definitions = {errors.ProblemsError, ConfigError, ContractError, errors.FeatureDefinitionError}
+    assert misused == definitions | {UsageError, errors.NoModelError}
+    broken = {kind for kind in kinds if exit_code(kind.__new__(kind)) == 1}
+    assert broken == {errors.TrainingError, errors.ModelFileError, errors.ModelMismatchError}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import polars as pl
 import pytest
 
 from ray_pipeline.errors import FeatureComputeError, UsageError
 from ray_pipeline.features import field, request_features
-from ray_pipeline.features.requests import request_values
+from ray_pipeline.features.requests import input_series, request_values
 
 AT = field("at").dt.convert_time_zone("America/New_York")
 CALENDAR = request_features(
@@ -58,3 +59,43 @@ def test_an_expression_that_raises_or_gives_another_length_is_no_silent_null(fea
     wrong = request_features("wrong", inputs={"seats": "int64"}, features={"x": feature})
     with pytest.raises(FeatureComputeError, match=f"view wrong, x: {words}"):
         request_values(wrong, pl.DataFrame({"seats": [1000, 1000, 2]}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("timestamp", MOMENTS),
+        ("timestamp", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)]),
+        ("timestamp", [datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)]),
+        ("timestamp", [datetime(2013, 1, 1)]),
+        ("timestamp", ["2013-01-01"]),
+        ("timestamp", [None]),
+        ("int64", [2**63 - 1, -(2**63), None]),
+        ("int64", [2**63]),
+        ("int64", [-(2**63) - 1]),
+        ("int64", [2**80]),
+        ("int64", [True]),
+        ("int64", ["1"]),
+        ("float64", [1]),
+        ("float64", [1.5, None, float("inf")]),
+        ("bool", [True, None]),
+        ("bool", [1]),
+        ("string", ["", "é", None]),
+        ("string", [1]),
+        ("string", []),
+    ],
+)
+def test_a_value_is_what_polars_makes_of_it_however_it_comes_into_the_frame(kind: str, values: list[Any]) -> None:
+    same = request_features("same", inputs={"given": kind}, features={"given": field("given")})
+
+    def outcome(series: pl.Series) -> object:
+        try:
+            return request_values(same, pl.DataFrame([series]))["given"]
+        except UsageError as error:
+            return str(error)
+
+    expected, found = outcome(pl.Series("given", values)), outcome(input_series("given", kind, values))
+    if isinstance(expected, pl.Series) and isinstance(found, pl.Series):
+        assert found.dtype == expected.dtype and found.equals(expected, null_equal=True)
+    else:
+        assert found == expected

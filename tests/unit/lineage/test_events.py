@@ -27,6 +27,7 @@ from ray_pipeline.sla.result import (
     Verdict,
 )
 from ray_pipeline.types import ContractRef
+from tests.unit.lineage import training_runs
 from tests.unit.lineage.runs import DEPARTURES, RESULT, check, gate_run
 from tests.unit.lineage.valid_events import GOLDEN, complaints, facets_of, registry
 
@@ -58,7 +59,8 @@ def test_a_realistic_run_keeps_every_schema() -> None:
 
 def test_every_schema_that_is_written_down_is_used_by_a_realistic_run() -> None:
     failed = gate_failed(gate_run(), FINISHED, "the store did not answer")
-    used = {facet["_schemaURL"].partition("#")[0] for event in (*EVENTS, failed) for _, facet in facets_of(event)}
+    told = (*EVENTS, failed, *training_runs.events())
+    used = {facet["_schemaURL"].partition("#")[0] for event in told for _, facet in facets_of(event)}
     assert used | {START["schemaURL"].partition("#")[0]} == set(registry())
     assert len(list(GOLDEN.glob("*.schema.json"))) == 14
 

@@ -1,0 +1,139 @@
+"""A version that answers requests: the predictor, the online store and the policies in one place."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from ray_pipeline.config.serve import Policy
+from ray_pipeline.connectors.online.settings import ClockKind
+from ray_pipeline.features.shape import Feed, ValueType
+from ray_pipeline.runtime.predictions.live import answer
+from ray_pipeline.runtime.predictions.policy import Answer, Policies
+from ray_pipeline.runtime.predictions.prediction import PredictionRequest
+from ray_pipeline.runtime.predictions.request import RequestField, read_request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ray_pipeline.config import PipelineConfig
+    from ray_pipeline.connectors.feast.repo import FeatureRepo
+    from ray_pipeline.features.ports import OnlineStore
+    from ray_pipeline.model.manifest import ModelManifest
+    from ray_pipeline.runtime.models.registry import ModelRegistry
+    from ray_pipeline.runtime.predictions.predictor import Predictor
+
+logger = logging.getLogger(__name__)
+
+_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
+_DUMMY: Mapping[ValueType, Any] = {
+    ValueType.INT64: 0,
+    ValueType.FLOAT64: 0.0,
+    ValueType.STRING: "-",
+    ValueType.BOOL: False,
+    ValueType.TIMESTAMP: _MOMENT,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answering:
+    """One version, ready. Threads may share it."""
+
+    predictor: Predictor
+    online: OnlineStore
+    clock: ClockKind
+    policies: Policies
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """What is known of the version."""
+        return self.predictor.manifest
+
+    @property
+    def fields(self) -> tuple[RequestField, ...]:
+        """What a request may say."""
+        return self.predictor.fields
+
+    @property
+    def replay(self) -> bool:
+        """Whether the online store's clock is a replay's: then a request may name its moment."""
+        return self.clock is ClockKind.REPLAY
+
+    def read(self, document: Mapping[str, Any]) -> PredictionRequest:
+        """Return the question that a document asks, or raise ``RequestError``."""
+        return read_request(self.fields, document, allow_as_of=self.replay, new_id=_new_id)
+
+    def answer(self, request: PredictionRequest) -> Answer:
+        """Return the prediction, or why there is none. Waits for the online store."""
+        return answer(self.predictor, self.online, [request], self.policies, clock=self.clock)[0]
+
+    def warm(self) -> None:
+        """Answer a question about nobody, so that no client pays for what is made at the first one."""
+        values = {one.name: _DUMMY[one.type] for one in self.fields if one.kind != "label_key"}
+        anything = Policies(Policy.ANSWER, Policy.ANSWER, Policy.ANSWER)
+        request = PredictionRequest("warm", values, _MOMENT)
+        answer(self.predictor, self.online, [request], anything, clock=self.clock)
+
+    def probe(self) -> None:
+        """Ask the store about nobody; raises what the store raises."""
+        for asked in self.predictor.service.views:
+            shape = self.predictor.shapes[asked.view]
+            if shape.feed is Feed.MATERIALIZED:
+                self.online.read_rows(shape.name, [""])
+            else:
+                self.online.read_states(shape.name, shape.definition, [""])
+            return
+        self.online.marks()
+
+
+class Opener:
+    """Opens versions of one pipeline; the feature repository is read again only where its files have changed.
+
+    Importing Feast takes seconds, so this belongs into a thread.
+    """
+
+    def __init__(self, config: PipelineConfig, registry: ModelRegistry) -> None:
+        self._config, self._registry = config, registry
+        self._files: Mapping[Path, tuple[int, int]] | None = None
+        self._repo: FeatureRepo | None = None
+        self._online: tuple[OnlineStore, ClockKind] | None = None
+
+    def __call__(self, manifest: ModelManifest) -> Answering:
+        """Load a version, verified, and warm it; raises ``ModelError`` where it cannot answer."""
+        from ray_pipeline.runtime.predictions.predictor import open_predictor
+
+        repo, (online, clock) = self._read()
+        predictor = open_predictor(self._config, manifest, registry=self._registry, repo=repo)
+        opened = Answering(predictor, online, clock, Policies.of(self._config.serve))
+        opened.warm()
+        return opened
+
+    def _read(self) -> tuple[FeatureRepo, tuple[OnlineStore, ClockKind]]:
+        from ray_pipeline.connectors.feast.repo import load_repo, repo_folder
+        from ray_pipeline.connectors.online import online_settings, open_online
+
+        folder = repo_folder(self._config)
+        files = _fingerprint(folder)
+        if self._repo is None or self._online is None or files != self._files:
+            repo = load_repo(self._config)
+            settings = online_settings(folder, self._config)
+            # The store before is not closed: requests that began with it finish with it.
+            self._repo, self._online, self._files = repo, (open_online(settings), settings.clock), files
+        return self._repo, self._online
+
+
+def _fingerprint(folder: Path) -> Mapping[Path, tuple[int, int]]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".py", ".yaml", ".yml"):
+            facts = path.stat()
+            found[path] = (facts.st_mtime_ns, facts.st_size)
+    return found
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
