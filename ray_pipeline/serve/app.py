@@ -120,13 +120,13 @@ async def _predict(desk: Desk, method: str, headers: Mapping[bytes, bytes], rece
     except Refusal as refusal:
         answer, code = Answer.refusing(refusal, work.request_id), refusal.code
     except Disconnected:
-        desk.metrics.requests.labels("none", "client_left").inc()
+        desk.metrics.requested("none", "client_left")
         return None
     except Exception as error:  # noqa: BLE001  a client gets an answer whatever happens
         # The text of a foreign error may quote what was sent: its kind and its place have to be enough.
         logger.error("a request broke: %s\n%s", type(error).__name__, _places(error))  # noqa: TRY400
         answer, code = Answer.refusing(Refusal("internal"), work.request_id), "internal"
-    desk.metrics.requests.labels(str(answer.status), code).inc()
+    desk.metrics.requested(str(answer.status), code)
     desk.metrics.seconds["all"](time.perf_counter() - work.started)
     return answer
 

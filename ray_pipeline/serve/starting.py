@@ -78,6 +78,7 @@ def start(config: PipelineConfig, say: Say, stop: Stop | None = None) -> Started
     else:
         host, port = str(client.http_config.host), int(client.http_config.port)
         _check_shared(config, host, port, say)
+    before = name in serve.status().applications
     keeper = keep_settings(config, name)
     found = Serving(url_of(host, port), model, settings.token)
     try:
@@ -87,7 +88,8 @@ def start(config: PipelineConfig, say: Say, stop: Stop | None = None) -> Started
         serve.run_many([target], wait_for_ingress_deployment_creation=True, wait_for_applications_running=False)
         _wait_listening(name, found, stop)
     except BaseException as error:
-        end(config, owned=owned)
+        if not before:  # replicas that are up already go on
+            end(config, owned=owned)
         if isinstance(error, (RayServeException, RuntimeError)):
             raise NotServedError(found.url, _first_line(error)) from None
         raise

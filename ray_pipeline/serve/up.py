@@ -59,7 +59,8 @@ def up(
     """Serve the champion until SIGINT or SIGTERM; on a cluster: deploy, and return. None: ended before it began.
 
     ``ray_address``, else ``RAY_ADDRESS``, says which cluster; where neither does, Ray is started here and ends with
-    this call. ``wait``: on a cluster, return once requests are answered, or raise ``NotServedError`` with the reason.
+    this call. On a cluster a second call replaces the replicas one by one, with the new settings.
+    ``wait``: on a cluster, return once requests are answered, or raise ``NotServedError`` with the reason.
     ``on_up`` is told when a replica listens.
     """
     from ray_pipeline.runtime.ray_session import ray_session
