@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from ray_pipeline.features import aggregates
-from ray_pipeline.features.requests import request_features
+from ray_pipeline.features.requests import feature_definitions, request_definition, request_features
 from ray_pipeline.features.service import Service, ServiceView
 from ray_pipeline.features.shape import KeyShape, ValueType
 from ray_pipeline.model.columns import ColumnKind, ModelColumn, RowEncoder
@@ -57,6 +57,7 @@ MANIFEST = ModelManifest(
     service="asked",
     views=(TrainedView("live", "live", LIVE.definition, 1),),
     request="calendar",
+    request_definition=request_definition(feature_definitions(CALENDAR)),
     label_set="labels",
     label_key="flight_id",
     training={"name": "set", "version": "v1"},

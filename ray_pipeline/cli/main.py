@@ -137,7 +137,7 @@ def _root(
         typer.Option("--traceback", envvar="RAY_PIPELINE_TRACEBACK", help="On an error, show where it came from."),
     ] = False,
 ) -> None:
-    """Kafka to validated Parquet, curated Iceberg tables and features: exactly once, by one data contract per dataset.
+    """Kafka to validated Parquet, curated Iceberg tables, features and answers of models, by one contract per dataset.
 
     Exit codes: 0 held, 1 the data broke its contract or the check failed, 2 asked wrongly, 3 could not tell.
     """

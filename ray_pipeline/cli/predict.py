@@ -13,7 +13,7 @@ from ray_pipeline.errors import UsageError
 from ray_pipeline.text import count, visible
 from ray_pipeline.types import Outcome
 
-from .console import note, out, print_json, print_line
+from .console import note, print_json, print_line
 from .options import ConfigOption, Output, OutputOption, SetOption
 
 if TYPE_CHECKING:
@@ -132,24 +132,33 @@ def _tell(
 
 
 def _print_one(found: Prediction) -> None:
-    from rich.table import Table
+    from ray_pipeline.runtime.predictions.event import moment_text
 
     status = "complete" if found.is_complete else "degraded"
     print_line(
-        visible(f"{found.model}/{found.version}: {found.probability:.1%} as of {found.as_of.isoformat()} ({status})")
+        visible(f"{found.model}/{found.version}: {found.probability:.1%} as of {moment_text(found.as_of)} ({status})")
     )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for title in ("feature", "value", "status", "changed"):
-        table.add_column(title, no_wrap=True)
+    rows = [("feature", "value", "status", "changed")]
     for name, one in found.features.items():
-        changed = "-" if one.event_time is None else one.event_time.isoformat()
-        table.add_row(visible(name), visible(str(one.value)), one.status.value, changed)
-    console = out()
-    console.width = max(console.width, console.measure(table).maximum)
-    console.print(table)
+        changed = "-" if one.event_time is None else moment_text(one.event_time)
+        rows.append((name, _shown(one.value), one.status.value, changed))
+    # Never narrower than the longest: a value that is cut off cannot be read.
+    widths = [max(len(visible(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print_line("  ".join(visible(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _shown(value: object) -> str:
+    from ray_pipeline.runtime.predictions.event import moment_text
+
+    if isinstance(value, datetime):
+        return moment_text(value)
+    return "null" if value is None else str(value)
 
 
 def _print_many(predictor: Predictor, predictions: list[Prediction], refusals: list[Refusal]) -> None:
+    from ray_pipeline.runtime.predictions.event import moment_text
+
     degraded = sum(not one.is_complete for one in predictions)
     print_line(
         visible(
@@ -158,7 +167,7 @@ def _print_many(predictor: Predictor, predictions: list[Prediction], refusals: l
         )
     )
     for one in predictions[:SHOWN]:
-        print_line(visible(f"  {one.request.request_id}  {one.as_of.isoformat()}  {one.probability:.4f}"))
+        print_line(visible(f"  {one.request.request_id}  {moment_text(one.as_of)}  {one.probability:.4f}"))
     if len(predictions) > SHOWN:
         print_line(f"  … and {len(predictions) - SHOWN:,} more; --out FILE writes them all")
 

@@ -63,9 +63,9 @@ def show(
 def verify(
     model: ModelOption = None,
     since: Annotated[
-        str | None, typer.Option("--since", metavar="TIME", help="Asked from here on; a day is its midnight in UTC.")
+        str | None, typer.Option("--from", metavar="TIME", help="Asked from here on; a day is its midnight in UTC.")
     ] = None,
-    until: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Asked before this.")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="TIME", help="… and before this.")] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", "-n", min=1, metavar="N", help="So many, chosen by their ids; else all.")
     ] = None,

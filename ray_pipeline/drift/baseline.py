@@ -155,17 +155,13 @@ def table_baseline(
 ) -> Baseline:
     """Return the baseline of a training set.
 
-    ``kinds``: column → number, category, flag, or moment: minutes before the moment asked. ``scores`` has a probability
-    for each row of the table, of which those of ``score_splits`` are counted.
+    ``kinds``: column → number, category, flag, or moment: minutes before the moment asked. A number that is not finite
+    is missing, as it is to the model and in the events of its answers. ``scores`` has a probability for each row of the
+    table, of which those of ``score_splits`` are counted.
     """
     found = table if isinstance(table, pa.Table) else pa.table(table)
     asked, named = found.column(asked_at), as_arrow(found.column(split))
-    columns = {
-        name: ("number", minutes_before(found.column(name), asked))
-        if kind == "moment"
-        else (str(kind), found.column(name))
-        for name, kind in kinds.items()
-    }
+    columns = {name: _as_seen(str(kind), found.column(name), asked) for name, kind in kinds.items()}
     names, days = np.asarray(named.to_pylist(), object), as_days(asked)
     held_out = np.isin(names, list(score_splits))
     return make_baseline(
@@ -179,6 +175,15 @@ def table_baseline(
         splits=tuple(sorted(set(names), key=lambda name: (days[names == name].min(), name))),
         score_splits=tuple(score_splits),
     )
+
+
+def _as_seen(kind: str, column: pa.ChunkedArray, asked: pa.ChunkedArray) -> tuple[str, Any]:
+    if kind == "moment":
+        return "number", minutes_before(column, asked)
+    if kind != "number":
+        return kind, column
+    floats = as_floats(column)
+    return kind, np.where(np.isfinite(floats), floats, np.nan)
 
 
 def _score(scores: Any, days: Any, bins: int) -> tuple[NumericColumn | None, BlockCounts | None]:

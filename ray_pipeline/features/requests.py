@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -12,8 +14,11 @@ import polars as pl
 from ray_pipeline.config.nearest import unknown
 from ray_pipeline.errors import FeatureComputeError, UsageError
 from ray_pipeline.features.definition import RequestDefinition
+from ray_pipeline.features.rowwise import tree
 from ray_pipeline.features.shape import ValueType
 
+FORMAT = 1
+"""Of the text that is hashed: counted up where the same text begins to mean something else."""
 DTYPES: Mapping[ValueType, pl.DataType] = {
     ValueType.INT64: pl.Int64(),
     ValueType.FLOAT64: pl.Float64(),
@@ -48,6 +53,23 @@ def request_features(name: str, *, inputs: Mapping[str, str], features: Mapping[
     return RequestDefinition(name, dict(inputs), dict(features), caller.f_code.co_filename, caller.f_lineno)
 
 
+def feature_definitions(definition: RequestDefinition) -> dict[str, str]:
+    """Return by feature the hash of what decides its value: the request's inputs, and its expression.
+
+    As a view's it is the same in every process, and may change with the version of polars: its JSON is in it.
+    """
+    inputs = {name: str(kind) for name, kind in definition.inputs.items()}
+    return {
+        name: _hash({"format": FORMAT, "request": definition.name, "inputs": inputs, "name": name, "over": tree(over)})
+        for name, over in definition.features.items()
+    }
+
+
+def request_definition(features: Mapping[str, str]) -> str:
+    """Return the hash of several of a request's features, of what :func:`feature_definitions` says of them."""
+    return _hash({"format": FORMAT, "features": dict(features)})
+
+
 def input_series(name: str, kind: str, values: Sequence[Any]) -> pl.Series:
     """Return a request value of each row; of the input's type where all of them are, else of what polars finds.
 
@@ -78,6 +100,10 @@ def request_values(definition: RequestDefinition, frame: pl.DataFrame) -> pl.Dat
     """
     given = pl.DataFrame([_input(definition, name, kind, frame) for name, kind in definition.inputs.items()])
     return pl.DataFrame([_feature(definition, name, over, given) for name, over in definition.features.items()])
+
+
+def _hash(said: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _input(definition: RequestDefinition, name: str, kind: str, frame: pl.DataFrame) -> pl.Series:

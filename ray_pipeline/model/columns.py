@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from math import inf, nan
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ColumnKind(StrEnum):
-    """How a value becomes a number; null is NaN in each of them."""
+    """How a value becomes a number; null is NaN in each of them, and so is a number that is not finite."""
 
     NUMBER = "number"
     """As it is, in double precision."""
@@ -73,7 +73,7 @@ def encode_table(columns: Sequence[ModelColumn], table: pa.Table) -> NDArray[np.
     found = np.empty((table.num_rows, len(columns)), dtype=np.float64)
     for place, column in enumerate(columns):
         found[:, place] = _TABLE[column.kind](column, _plain(table.column(column.name)), table)
-    found[np.isnan(found)] = np.nan  # one NaN for all: they have signs and payloads
+    found[~np.isfinite(found)] = np.nan  # one NaN for all: they have signs and payloads
     return found
 
 
@@ -124,9 +124,9 @@ def _places(column: ModelColumn) -> dict[str | None, float]:
 def _number(value: Any) -> float:
     try:
         found = float(value)
-    except OverflowError:
-        return inf if value > 0 else -inf  # a whole number that no double holds
-    return found if found == found else nan
+    except OverflowError:  # a whole number that no double holds
+        return nan
+    return found if isfinite(found) else nan
 
 
 def _micros(moment: datetime) -> int:

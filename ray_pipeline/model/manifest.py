@@ -61,6 +61,9 @@ class ModelManifest:
     """Those of the service that it sees, in its order."""
     request: str | None
     """The service's request features; None where it sees none of them."""
+    request_definition: str | None
+    """Hash of those that it sees, as :func:`ray_pipeline.features.requests.request_definition` makes it; None where it
+    sees none, or where the training set does not say."""
     label_set: str
     label_key: str
     """The request's field that its outcome is found by, as in ``flight_id``."""
@@ -96,7 +99,8 @@ class ModelManifest:
         try:
             if found["format"] != FORMAT:
                 raise ValueError(f"is of format {found['format']!r}, and this version reads {FORMAT}")
-            values = {one.name: found[one.name] for one in fields(cls)}
+            known = {"request_definition": None, **found}  # versions from before there was one do not say
+            values = {one.name: known[one.name] for one in fields(cls)}
             values["columns"] = tuple(
                 ModelColumn(one["name"], ColumnKind(one["kind"]), tuple(one["categories"])) for one in found["columns"]
             )

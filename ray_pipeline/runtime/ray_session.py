@@ -85,7 +85,7 @@ def _start(address: str, attempts: int) -> None:
     for left in reversed(range(attempts)):
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **extra)
-        except (OSError, RuntimeError, ray.exceptions.RayError) as error:  # OSError: TMPDIR too long for a socket, …
+        except Exception as error:  # a node that is slow to start raises nothing more special
             ray.shutdown()
             if not left:
                 raise RayUnavailableError(address, str(error).splitlines()[0]) from error

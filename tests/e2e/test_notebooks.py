@@ -12,7 +12,12 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
 def test_the_notebooks_are_found():
-    assert [path.name for path in NOTEBOOKS] == ["01_validate.ipynb", "02_gate.ipynb", "03_features.ipynb"]
+    assert [path.name for path in NOTEBOOKS] == [
+        "01_validate.ipynb",
+        "02_gate.ipynb",
+        "03_features.ipynb",
+        "04_model.ipynb",
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)

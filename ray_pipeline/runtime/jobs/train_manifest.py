@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ray_pipeline.errors import UsageError
+from ray_pipeline.features.requests import request_definition
 from ray_pipeline.model.manifest import ModelManifest, TrainedView
 from ray_pipeline.model.spec import ModelSpec
 from ray_pipeline.runtime.jobs.train_fit import FitResult
@@ -44,6 +45,7 @@ def model_manifest(
     said = training_set.manifest
     seen = {column.name for column in fitted.columns}
     view_of = {one["name"]: one["view"] for one in said["features"] if one["name"] in seen}
+    request = said["request"] if None in view_of.values() else None
     return ModelManifest(
         name=spec.name,
         number=0,
@@ -56,7 +58,8 @@ def model_manifest(
         calibrator=dict(fitted.calibrator),
         service=said["spec"]["service"],
         views=tuple(_view(one) for one in said["views"] if one["name"] in view_of.values()),
-        request=said["request"] if None in view_of.values() else None,
+        request=request,
+        request_definition=_request_definition(said, request, seen),
         label_set=said["spec"]["labels"],
         label_key=said["label_key"],
         training=training_of(training_set),
@@ -75,6 +78,13 @@ def training_of(training_set: TrainingSet) -> dict[str, Any]:
     said = training_set.manifest
     found = {"name": training_set.name, "version": training_set.version, "sha256": said["file"]["sha256"]}
     return found | {name: said[name] for name in _KEPT if name in said}
+
+
+def _request_definition(said: Mapping[str, Any], request: str | None, seen: set[str]) -> str | None:
+    known = said.get("request_definitions")
+    if request is None or known is None:  # a training set from before there was one
+        return None
+    return request_definition({name: one for name, one in known.items() if f"{request}__{name}" in seen})
 
 
 def _view(said: Mapping[str, Any]) -> TrainedView:

@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ray_pipeline.features.content_hash import content_hash
+from ray_pipeline.features.requests import feature_definitions
 from ray_pipeline.features.training import LABEL, SPLIT
 from ray_pipeline.features.training_spec import TrainingSpec, moment_text
 
 if TYPE_CHECKING:
     from ray_pipeline.connectors.iceberg.feature_table import FeatureTableInfo
     from ray_pipeline.connectors.iceberg.table import CuratedSnapshot
+    from ray_pipeline.features.definition import RequestDefinition
     from ray_pipeline.features.shape import ViewShape
 
 FORMAT = 1
@@ -51,7 +53,7 @@ def training_manifest(
     data: bytes,
     *,
     label_key: str,
-    request: str | None,
+    request: RequestDefinition | None,
     questions: int,
     excluded: Mapping[str, int],
     outcomes_replaced: int,
@@ -64,7 +66,8 @@ def training_manifest(
         "format": FORMAT,
         "spec": spec.to_json(),
         "label_key": label_key,
-        "request": request,
+        "request": None if request is None else request.name,
+        "request_definitions": {} if request is None else feature_definitions(request),
         "file": {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "row_group": ROW_GROUP},
         "content_hash": content_hash(table),
         "columns": {one.name: str(one.type) for one in table.schema},

@@ -155,7 +155,7 @@ class _Work:
                 table,
                 data,
                 label_key=label_key(self.labels),
-                request=None if self.service.request is None else self.service.request.name,
+                request=self.service.request,
                 questions=found.questions,
                 excluded=excluded,
                 outcomes_replaced=found.outcomes_replaced,

@@ -39,13 +39,13 @@ def promote(
     registry = registry or open_registry(config)
     present = registry.aliases(name).get(Alias.CHAMPION)
     number = registry.find(name, which)
+    _open(config, registry, name, number, repo)
     if number == present:
         found = made_by(registry.history(name), Alias.CHAMPION)
         assert found is not None
         if on_message is not None:
             on_message(f"{name}/{number} is champion already, since {found.at} by {found.who}; nothing was moved")
         return found
-    _open(config, registry, name, number, repo)
     return registry.move(
         name,
         Alias.CHAMPION,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 8
 """How often a write is tried before its outcome is called unknown."""
 LATEST = "latest"
+SEAL = "sha256"
+"""Of a manifest and of a move, without this key: a changed byte is not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +219,10 @@ class ModelRegistry:
             if data is None:
                 break
             try:
-                move = AliasMove.from_json(json.loads(data))
+                move = AliasMove.from_json(_opened(data or b"", "is no move of an alias"))
                 log = _Log((*log.moves, move), after(log.state, move, number))
             except ValueError as error:
-                raise FileCorruptError(key, _reason(error, "is no move of an alias")) from None
+                raise FileCorruptError(key, str(error)) from None
         self._logs[name] = log
         return log
 
@@ -293,25 +295,39 @@ class ModelRegistry:
 def _training(manifest: ModelManifest) -> tuple[str, ...]:
     """What makes two trainings one version. Definitions are in it: a version of older ones cannot answer any more."""
     views = [[one.name, one.view, one.definition] for one in manifest.views]
-    said = json.dumps([manifest.spec, views], sort_keys=True, default=str)
+    said = json.dumps([manifest.spec, views, manifest.request_definition], sort_keys=True, default=str)
     return str(manifest.training.get("content_hash")), said, manifest.predictions_sha256
 
 
 def _manifest(key: str, data: bytes, name: str, number: int) -> ModelManifest:
     try:
-        found = ModelManifest.from_json(json.loads(data))
-    except (ValueError, TypeError) as error:
-        raise FileCorruptError(key, _reason(error, "is not the manifest of a version")) from None
+        found = ModelManifest.from_json(_opened(data, "is not the manifest of a version"))
+    except ValueError as error:
+        raise FileCorruptError(key, str(error)) from None
     if (found.name, found.number) != (name, number):
         raise FileCorruptError(key, f"says that it is {found.shown}")
     return found
 
 
-def _reason(error: Exception, otherwise: str) -> str:
-    return otherwise if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)) else str(error)
-
-
 def _encoded(document: Mapping[str, Any]) -> bytes:
+    """Return a document as it is stored: with the SHA-256 of all the rest of it at its end."""
+    return _json({**document, SEAL: hashlib.sha256(_json(document)).hexdigest()})
+
+
+def _opened(data: bytes, otherwise: str) -> Mapping[str, Any]:
+    """Return what :func:`_encoded` was given; ``ValueError`` where that is not what these bytes hold."""
+    try:
+        found: dict[str, Any] = json.loads(data)
+        seal = found.pop(SEAL)
+        now = hashlib.sha256(_json(found)).hexdigest()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError(otherwise) from None
+    if now != seal:
+        raise ValueError("has changed: its SHA-256 is not the one that it ends with")
+    return found
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=True, allow_nan=False) + "\n").encode()
 
 

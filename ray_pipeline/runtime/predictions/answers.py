@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,10 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "as_of": moment_text(answer.as_of),
         "status": "complete" if answer.is_complete else "degraded",
         "features": {
-            name: {"value": found.to_json()["value"], "status": found.status.value}
+            name: {
+                "value": moment_text(found.value) if isinstance(found.value, datetime) else found.value,
+                "status": found.status.value,
+            }
             for name, found in answer.features.items()
         },
     }

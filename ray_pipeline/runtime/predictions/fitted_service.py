@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ray_pipeline.errors import ModelMismatchError, UsageError
+from ray_pipeline.features.requests import feature_definitions, request_definition
 from ray_pipeline.features.service import Service, ServiceView
 from ray_pipeline.features.shape import ValueType, ViewShape
 from ray_pipeline.model.columns import ColumnKind
@@ -15,6 +16,7 @@ from ray_pipeline.runtime.predictions.request import RequestField
 
 if TYPE_CHECKING:
     from ray_pipeline.connectors.feast.repo import FeatureRepo
+    from ray_pipeline.features.definition import RequestDefinition
 
 _TYPES = {
     ColumnKind.NUMBER: ValueType.FLOAT64,
@@ -62,6 +64,8 @@ def fit_service(
     if request is not None:
         given |= {f"{request.name}__{name}" for name in request.features}
     _check_features(manifest, given)
+    if request is not None:
+        _check_request(manifest, request)
     return narrowed, shapes, _fields(manifest, repo, whole, narrowed, given)
 
 
@@ -76,6 +80,16 @@ def _check_features(manifest: ModelManifest, given: set[str]) -> None:
             kind = "request features" if source == manifest.request else "view"
             name = column.name.removeprefix(f"{source}__")
             raise ModelMismatchError(manifest.shown, f"{kind} {source} has no feature {name} any more")
+
+
+def _check_request(manifest: ModelManifest, request: RequestDefinition) -> None:
+    trained, now = manifest.request_definition, request_definition(feature_definitions(request))
+    if trained is not None and now != trained:
+        raise ModelMismatchError(
+            manifest.shown,
+            f"request features {request.name} are defined otherwise now ({now[:12]}) than when it was trained "
+            f"({trained[:12]}); train again, or go back to that definition",
+        )
 
 
 def _asked(manifest: ModelManifest, whole: Service, trained: TrainedView) -> ServiceView:

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from ray_pipeline.errors import ModelError, UsageError
+from ray_pipeline.features.shape import Feed
 from ray_pipeline.runtime.features.answers import FeatureAnswer
 from ray_pipeline.runtime.predictions.event import request_of
 from ray_pipeline.runtime.predictions.kept_back import kept_back
@@ -93,6 +94,11 @@ class VerifyReport:
         return sum(one.same.explained for one in self.versions)
 
     @property
+    def not_read(self) -> int:
+        """Predictions that were answered without the store, so that what it holds was not compared."""
+        return sum(one.same.not_read for one in self.versions)
+
+    @property
     def outcome(self) -> Outcome:
         """BROKEN where a difference is not explained, UNKNOWN where nothing could be compared."""
         if self.different:
@@ -106,6 +112,7 @@ class VerifyReport:
             "landed": self.landed,
             "predictions": self.predictions,
             "repeated_answers": self.repeated,
+            "not_read": self.not_read,
             "values": self.compared,
             "explained": self.explained,
             "different": self.different,
@@ -141,7 +148,8 @@ def verify_predictions(
 
     ``limit``: so many of them, chosen by the hash of their ids, so that the same ones come out again. Values are equal
     or they are not: there is no tolerance. A difference that rests on an event which landed, and which the gate kept
-    back, is explained. What was asked later than the offline tables know cannot be told.
+    back, is explained; an answer that was given while the online store was away is counted apart. What was asked later
+    than the offline tables know cannot be told.
     """
     from ray_pipeline.connectors.feast.repo import load_repo
     from ray_pipeline.runtime.models.promotion import open_registry
@@ -198,7 +206,10 @@ class _Work:
             else:
                 why[_sentence(one)] += 1
         kept = kept_back(self.config, predictor.service, self.repo)
-        return VersionSame(shown, rows.height, compare(events, rebuilt, kept_back=kept), dict(why))
+        service, shapes = predictor.service, predictor.shapes
+        written = [one.shown for one in service.views if shapes[one.view].feed is Feed.MATERIALIZED]
+        same = compare(events, rebuilt, kept_back=kept, materialized=written)
+        return VersionSame(shown, rows.height, same, dict(why))
 
 
 def _events(config: PipelineConfig, rows: pl.DataFrame) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 EXAMPLES = 20
 """How many differences a report keeps whole; it counts all."""
 _LINES = 5
+_AS_OLD = "written by `feast materialize`: its online values are as old as that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,12 @@ class FeatureCounts:
     """Different, because an event was seen live that the gate kept back."""
     different: int = 0
     """Different, and nothing explains it."""
+    not_read: int = 0
+    """Not compared, because the store did not answer."""
 
     @property
     def compared(self) -> int:
-        """How many requests had it on both sides."""
+        """How many requests had it on both sides, and the store answered them."""
         return self.same + self.explained + self.different
 
 
@@ -85,6 +88,10 @@ class SameReport:
     """The first ones, those that nothing explains before the others."""
     one_side: dict[str, int] = field(default_factory=dict)
     """Feature → requests where only one side has it."""
+    not_read: int = 0
+    """Requests that were answered without the store: what it holds was not compared, what they said themselves was."""
+    materialized: set[str] = field(default_factory=set)
+    """Materialised views with a difference that no event explains."""
 
     @property
     def different(self) -> int:
@@ -98,7 +105,7 @@ class SameReport:
 
     @property
     def compared(self) -> int:
-        """Values that both sides have."""
+        """Values that both sides have, and that the store answered."""
         return sum(one.compared for one in self.features.values())
 
     @property
@@ -115,8 +122,9 @@ class SameReport:
 
     def as_lines(self) -> list[str]:
         """Return the report for people."""
+        away = [f"{count(self.not_read, 'request')} not read: the store did not answer"] if self.not_read else []
         if not self.compared:
-            return [f"nothing to compare: {count(self.not_rebuilt, 'request')} not rebuilt"]
+            return [f"nothing to compare: {count(self.not_rebuilt, 'request')} not rebuilt", *away]
         said = f"{count(self.requests, 'request')}, {count(self.compared, 'value')}: "
         if self.explained or self.different:
             said += f"{self.explained + self.different:,} not the same ({self.explained:,} explained)"
@@ -128,22 +136,30 @@ class SameReport:
                 why = f", of which {one.explained:,} explained by events that the gate kept back"
                 lines.append(f"{name}: {one.compared - one.same:,} of {one.compared:,} differ{why}")
         lines += [f"{name}: {number:,} on one side only" for name, number in sorted(self.one_side.items())]
-        return [*lines, *(f"  {example}" for example in self.examples[:_LINES])]
+        lines += [f"{view} is {_AS_OLD}" for view in sorted(self.materialized)]
+        return [*lines, *away, *(f"  {example}" for example in self.examples[:_LINES])]
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON writes it."""
         return {
             "requests": self.requests,
             "not_rebuilt": self.not_rebuilt,
+            "not_read": self.not_read,
             "values": self.compared,
             "explained": self.explained,
             "different": self.different,
             "share": self.share,
             "features": {
-                name: {"same": one.same, "explained": one.explained, "different": one.different}
+                name: {
+                    "same": one.same,
+                    "explained": one.explained,
+                    "different": one.different,
+                    "not_read": one.not_read,
+                }
                 for name, one in sorted(self.features.items())
             },
             "one_side": dict(sorted(self.one_side.items())),
+            "materialized": sorted(self.materialized),
             "examples": [
                 {
                     "request_id": one.request_id,
@@ -157,12 +173,18 @@ class SameReport:
 
 
 def compare(
-    events: Iterable[Mapping[str, Any]], rebuilt: Mapping[str, Rebuilt], *, kept_back: KeptBack | None = None
+    events: Iterable[Mapping[str, Any]],
+    rebuilt: Mapping[str, Rebuilt],
+    *,
+    kept_back: KeptBack | None = None,
+    materialized: Collection[str] = (),
 ) -> SameReport:
     """Compare the features of logged events with rebuilt ones, by request id.
 
     ``kept_back`` says which events landed and were not let through: a difference that one of them explains is
-    counted apart. Null stands for a number that is not finite, as in an event.
+    counted apart. So is what was answered without the store: it says nothing of what the store would have said.
+    ``materialized`` views, as the service calls them, are named where they differ. Null stands for a number that is not
+    finite, as in an event.
     """
     report = SameReport()
     plain: list[Difference] = []
@@ -174,20 +196,26 @@ def compare(
             continue
         report.requests += 1
         values, statuses, offsets = values_of(event), statuses_of(event), offsets_of(event)
+        away = _is_without_store(values, statuses, event["views"])
+        report.not_read += away
         for name in values.keys() ^ other.values.keys():
             report.one_side[name] = report.one_side.get(name, 0) + 1
         for name in values.keys() & other.values.keys():
-            counts = report.features.setdefault(name, FeatureCounts())
+            counts, view = report.features.setdefault(name, FeatureCounts()), view_of(name, offsets)
+            if away and view is not None:
+                counts.not_read += 1
+                continue
             told = other.statuses is None or statuses[name] is other.statuses[name]
             if told and is_same(values[name], other.values[name]):
                 counts.same += 1
                 continue
-            view = view_of(name, offsets)
             places = _places(event, view, offsets, kept_back)
             if places:
                 counts.explained += 1
             else:
                 counts.different += 1
+                if view is not None and view in materialized:
+                    report.materialized.add(view)
             into = explained if places else plain
             if len(into) < EXAMPLES:
                 into.append(Difference(event["request_id"], name, view, _text(event["occurred_at"]), places))
@@ -208,6 +236,15 @@ def is_same(logged: Any, rebuilt: Any) -> bool:
     if isinstance(logged, bool) != isinstance(rebuilt, bool):
         return False
     return bool(logged == rebuilt)
+
+
+def _is_without_store(
+    values: Mapping[str, Any], statuses: Mapping[str, Status], views: Iterable[Mapping[str, Any]]
+) -> bool:
+    """Return whether an answer has nothing that is stored: an answer with one view of several was read."""
+    rest = {one["name"]: one.get("changed_at") or one["offsets"] for one in views}
+    stored = [(name, view) for name in values if (view := view_of(name, rest)) is not None]
+    return bool(stored) and all(statuses[name] is Status.INVALID and not rest[view] for name, view in stored)
 
 
 def _places(

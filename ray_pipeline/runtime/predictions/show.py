@@ -117,7 +117,7 @@ class ShownPrediction:
         model, landed = shown["model"], shown["landed"]
         yield f"request       {shown['request_id']}, asked at {shown['asked_at']}"
         for name, value in shown["request"].items():
-            yield f"  {name}: {value}"
+            yield f"  {name}: {_said(value)}"
         yield f"probability   {shown['probability']:.4f}"
         outcome = self.fate_note if self.fate is None else str(self.fate)
         key = f" ({shown['label_key']})" if shown["label_key"] is not None else ""
@@ -248,5 +248,9 @@ def _shown(value: Any) -> Any:
 
 
 def _said(value: Any) -> Any:
-    """Return a value for people: landed numbers have double precision, and a count is still a whole one."""
+    """Return a value for people, in JSON's words: landed numbers have double precision, and a count is a whole one."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if value is None:
+        return "null"
     return int(value) if isinstance(value, float) and value.is_integer() else value

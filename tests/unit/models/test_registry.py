@@ -18,7 +18,7 @@ from ray_pipeline.errors import (
     UsageError,
 )
 from ray_pipeline.model.manifest import MODEL, TrainedView
-from ray_pipeline.runtime.models.registry import ModelRegistry
+from ray_pipeline.runtime.models.registry import ModelRegistry, _encoded
 from ray_pipeline.testing.store import MemoryStore
 
 from .versions import MANIFEST, NAME, FaultyStore, files, registry, version, with_versions
@@ -242,10 +242,22 @@ def test_a_damaged_or_foreign_object_is_named(part: str, name: str, data: bytes)
         look(NAME)
 
 
+@pytest.mark.parametrize("key", ["versions/00000001.json", "aliases/00000001.json"])
+def test_a_document_that_somebody_edited_is_not_believed(key: str) -> None:
+    store = MemoryStore()
+    found = with_versions(1, store)
+    found.move(NAME, "champion", 1, expected=None, who="ann", reason="first", kind="promote")
+    document = json.loads(store.get(f"{FOLDER}/{key}") or b"")
+    document[next(name for name, value in document.items() if isinstance(value, str))] += "x"
+    store.put(f"{FOLDER}/{key}", json.dumps(document).encode())
+    with pytest.raises(FileCorruptError, match="has changed"):
+        ModelRegistry(store, found.pipeline).resolve(NAME)
+
+
 def test_a_manifest_under_another_number_is_refused() -> None:
     store = MemoryStore()
     found = with_versions(1, store)
-    document = json.dumps(replace(found.manifest(NAME, 1), number=3).to_json()).encode()
+    document = _encoded(replace(found.manifest(NAME, 1), number=3).to_json())
     store.put(f"{FOLDER}/versions/00000002.json", document)
     with pytest.raises(FileCorruptError, match="says that it is late/3"):
         registry(store).manifest(NAME, 2)

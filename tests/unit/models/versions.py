@@ -31,6 +31,7 @@ MANIFEST = ModelManifest(
     service="late_arrival",
     views=(TrainedView("weather", "weather_now", "d1", 77),),
     request="departure_request",
+    request_definition="r1",
     label_set="arrived_late",
     label_key="flight_id",
     training={

@@ -148,6 +148,7 @@ def test_the_model_is_shown_with_what_it_was_trained_on(lake: GateLake) -> None:
         service="flight_delay",
         views=(TrainedView("origin_last_2h", "origin_last_2h", "e" * 64, 88),),
         request=None,
+        request_definition=None,
         label_set="late_arrival",
         label_key="flight_id",
         training=training,

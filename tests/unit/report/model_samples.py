@@ -71,6 +71,7 @@ def manifest(text: str = "late_arrival", *, skill: bool = True, **changes: Any) 
         service=text,
         views=(TrainedView(text, "route_last_24h", "ab" * 32, 8_111_222_333_444_555_666),),
         request="calendar",
+        request_definition="c" * 64,
         label_set=text,
         label_key="flight_id",
         training={

@@ -49,6 +49,7 @@ def manifest(number: int) -> ModelManifest:
         service="flight_delay",
         views=(),
         request=None,
+        request_definition=None,
         label_set="late_arrival",
         label_key="flight_id",
         training={"name": "late", "version": "1"},
