@@ -10,6 +10,7 @@ from typing import Any
 
 from ray_pipeline.connectors.feast.repo import FeatureRepo, load_repo
 from ray_pipeline.connectors.online import OnlineSettings, open_online
+from ray_pipeline.features.requests import feature_definitions, request_definition
 from ray_pipeline.model.fitting import fit
 from ray_pipeline.model.manifest import MODEL, FileFact, ModelManifest, TrainedView
 from ray_pipeline.model.spec import ModelSpec
@@ -85,6 +86,11 @@ def _manifest(spec: ModelSpec, built: TrainingSet, fitted: Any, repo: FeatureRep
         service=service.name,
         views=views,
         request=request.name if asks_request else None,
+        request_definition=request_definition(
+            {name: one for name, one in feature_definitions(request).items() if f"{request.name}__{name}" in seen}
+        )
+        if asks_request
+        else None,
         label_set=built.manifest["spec"]["labels"],
         label_key=built.manifest["label_key"],
         training={"name": built.name, "version": built.version, "content_hash": built.manifest["content_hash"]},

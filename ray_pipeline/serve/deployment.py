@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from ray_pipeline.serve.desk import Desk
 
 NAMESPACE: Final = "ray_pipeline"
-HEADROOM: Final = 16
-"""Requests beyond the configured ones that reach a replica: health, metrics, and refusals with a sentence of ours."""
+HEADROOM: Final = 1000
+"""Requests beyond the configured ones that reach a replica: health and metrics, bodies that come slowly, and refusals
+with a sentence of ours. As many may wait in front of it before Serve itself refuses, health included, in plain text."""
 _THREADS: Final = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """One request is one row: threads would only wait for one another."""
 _IN_LOOP: Final = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
@@ -100,7 +101,7 @@ def application(config: ServeConfig, keeper: str, port: int | None) -> Any:
         name="predictions",
         num_replicas=config.replicas,
         max_ongoing_requests=config.max_ongoing + config.max_queued + HEADROOM,
-        max_queued_requests=config.max_queued,
+        max_queued_requests=HEADROOM,
         ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": variables}},
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=config.timeout_seconds + 15.0,

@@ -65,8 +65,8 @@ def test_a_session_prints_what_the_page_shows(block: Block, left: DemoRun, run: 
 @pytest.mark.timeout(240)
 def test_what_the_page_shows_of_the_demos_features_is_what_the_demo_prints(demo: DemoRun):
     [block] = [block.text for block in blocks("text") if "What became features" in block.text]
-    shown = block[block.index("What became features") :]
-    printed = demo.ran.out[demo.ran.out.index("What became features") : demo.ran.out.index("\nflights in ")]
+    shown = block[block.index("What became features") : block.index("\nModel ")]
+    printed = demo.ran.out[demo.ran.out.index("What became features") : demo.ran.out.index("\nModel ")]
     assert re.fullmatch(_pattern(shown), _steady(printed)), printed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from typer.testing import CliRunner
 
 from ray_pipeline.cli.predictions import app
+from ray_pipeline.config.serve import Policy
 from ray_pipeline.connectors.online.settings import ClockKind
 from ray_pipeline.demo.events import streams
 from ray_pipeline.demo.flights import Days
-from ray_pipeline.errors import UsageError
+from ray_pipeline.errors import OnlineStoreUnavailableError, UsageError
 from ray_pipeline.runtime.predictions.live import answer
 from ray_pipeline.runtime.predictions.policy import Policies, told_apart
 from ray_pipeline.runtime.predictions.questions import questions
@@ -22,7 +24,7 @@ from ray_pipeline.runtime.predictions.rebuilt import NOT_KNOWN_YET, verify_predi
 from ray_pipeline.types import Outcome
 from tests.flight_lake import FIRST, FlightLake
 from tests.prediction_lake import PredictionLake, events_of, utc
-from tests.prediction_models import online_of, registered
+from tests.prediction_models import MATERIALIZED, SPEC, online_of, registered
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -97,6 +99,42 @@ def test_an_event_that_the_gate_kept_back_explains_what_differs(lake: Prediction
     assert "origin_last_2h__departures" in features
     assert all(example.kept_back for example in report.versions[0].same.examples)
     assert all(one.same > 0 for one in report.versions[0].same.features.values())
+
+
+class AwayStore:
+    """A store that answers nobody."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise OnlineStoreUnavailableError("online", "read", "connection refused")
+
+
+def test_an_answer_that_was_given_without_the_store_is_no_difference(lake: PredictionLake, events: list[Event]) -> None:
+    asked = questions(lake.config, lake.predictor, START, END, landed=True)[:5]
+    policies = Policies(on_unavailable=Policy.ANSWER)
+    store: Any = AwayStore()
+    found, refused = told_apart(answer(lake.predictor, store, asked, policies, clock=ClockKind.REPLAY))
+    assert not refused
+    away = {one.request.request_id for one in found}
+    lake.land_predictions([*events_of(found), *(one for one in events if one["request_id"] not in away)])
+    report = verify_predictions(lake.config)
+    assert report.outcome is Outcome.HELD, "\n".join(report.as_lines())
+    assert (report.not_read, report.different, report.predictions) == (5, 0, len(events))
+    assert "  5 requests not read: the store did not answer" in report.as_lines()
+    assert report.to_json()["not_read"] == 5
+
+
+def test_a_view_that_feast_writes_is_named_where_it_differs(
+    answered: tuple[FlightLake, Any, list[Event]], tmp_path: Path
+) -> None:
+    lake = PredictionLake(tmp_path, answered[0], registered(answered[0], spec=replace(SPEC, name="whole", without=())))
+    events = events_of(lake.predict(START, END))
+    features = [one for event in events for one in event["features"] if one["name"].startswith(f"{MATERIALIZED}__")]
+    next(one for one in features if "number" in one)["number"] += 1
+    lake.land_predictions(events)
+    report = verify_predictions(lake.config, model="whole")
+    assert (report.outcome, report.different) == (Outcome.BROKEN, 1)
+    said = f"  {MATERIALIZED} is written by `feast materialize`: its online values are as old as that"
+    assert said in report.as_lines()
 
 
 def test_a_value_that_nobody_can_explain_is_found(lake: PredictionLake, events: list[Event]) -> None:

@@ -24,6 +24,7 @@ from ray_pipeline.config.lineage import LineageConfig
 from ray_pipeline.drift.baseline import Baseline
 from ray_pipeline.errors import FileCorruptError, ModelMismatchError, TrainingError, UsageError
 from ray_pipeline.features.content_hash import content_hash
+from ray_pipeline.features.requests import request_definition
 from ray_pipeline.model.columns import encode_table
 from ray_pipeline.model.fitted import open_model
 from ray_pipeline.model.manifest import BASELINE, BASELINE_COUNTS, MODEL, PAGE, PREDICTIONS
@@ -91,6 +92,8 @@ def test_a_version_names_everything_that_it_rests_on(
     assert (version.created_at, version.created_by) == ("2013-01-01T00:00:00.000000Z", "ann")
     assert (version.service, version.label_set, version.label_key) == ("flight_delay", "late_arrival", "flight_id")
     assert version.request == data.manifest["request"]
+    assert version.request_definition == request_definition(data.manifest["request_definitions"])
+    assert set(data.manifest["request_definitions"]) == {"hour", "weekday", "month"}
     assert {view.name: (view.definition, view.snapshot) for view in version.views} == {
         one["name"]: (one["definition"], one["snapshot"]) for one in data.manifest["views"]
     }

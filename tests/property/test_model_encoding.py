@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import inf, nan
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ KINDS: dict[str, tuple[pa.DataType, st.SearchStrategy[Any]]] = {
     "small": (pa.int8(), st.integers(-128, 127)),
     "whole": (pa.int64(), st.integers(-(1 << 63), (1 << 63) - 1)),
     "unsigned": (pa.uint64(), st.integers(0, (1 << 64) - 1)),
-    "double": (pa.float64(), st.floats()),
-    "single": (pa.float32(), st.floats(width=32)),
+    "double": (pa.float64(), st.sampled_from([inf, -inf, nan]) | st.floats()),
+    "single": (pa.float32(), st.sampled_from([inf, -inf, nan]) | st.floats(width=32)),
     "exact": (pa.decimal128(38, 9), st.decimals(-(10**20), 10**20, places=9)),
     "flag": (pa.bool_(), st.booleans()),
     "text": (pa.string(), st.sampled_from(["a", "b", "", "é", "z\x00"]) | st.text(max_size=3)),
@@ -54,6 +55,25 @@ def test_a_row_is_encoded_as_the_table_is(rows: list[dict[str, Any]], asked: lis
         asked_us = (moment - EPOCH) // timedelta(microseconds=1)
         assert encode_row(columns, row, asked_us).tobytes() == expected.tobytes()
         assert encoder(row, asked_us).tobytes() == expected.tobytes()
+        assert not np.isinf(expected).any()
+
+
+@given(rows=st.lists(st.floats() | st.sampled_from([inf, -inf]), min_size=1, max_size=5))
+def test_a_number_that_is_not_finite_is_missing(rows: list[float]) -> None:
+    columns = (ModelColumn("a", ColumnKind.NUMBER),)
+    table = pa.table({"a": pa.array(rows, pa.float64()), "asked_at": pa.array([EPOCH] * len(rows))})
+    whole = encode_table(columns, table)
+    for value, found in zip(rows, whole, strict=True):
+        missing = encode_row(columns, {}, 0).tobytes()
+        said = found.tobytes()
+        assert (said == missing) is (not np.isfinite(value))
+        assert said == encode_row(columns, {"a": value}, 0).tobytes() == RowEncoder(columns)({"a": value}, 0).tobytes()
+
+
+def test_a_whole_number_that_no_double_holds_is_missing() -> None:
+    columns = (ModelColumn("a", ColumnKind.NUMBER),)
+    for value in (10**400, -(10**400)):
+        assert np.isnan(encode_row(columns, {"a": value}, 0)).all()
 
 
 @given(st.decimals(-(10**20), 10**20, places=9))

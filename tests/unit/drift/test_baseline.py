@@ -155,6 +155,17 @@ def test_a_training_set_is_taken_as_it_is() -> None:
                                    scores=scores[::-1])  # fmt: skip
 
 
+def test_a_number_of_a_training_set_that_is_not_finite_is_missing_as_the_model_has_it() -> None:
+    asked = [datetime(2013, 2, 5, tzinfo=UTC)] * 5
+    table = pl.DataFrame(
+        {"asked_at": asked, "split": ["train"] * 5, "x": [1.0, np.inf, -np.inf, np.nan, None], "n": [1, 2, 3, 4, None]}
+    )
+    found = table_baseline(table, {"x": "number", "n": "number"}, fit="train")
+    assert found.missing_share("x") == 0.8
+    assert found.missing_share("n") == 0.2
+    assert found.of("x").counts.tolist() == [[4, 0, 1, 0]]
+
+
 def test_what_does_not_fit_is_said() -> None:
     with pytest.raises(ValueError, match="column x is a moment"):
         make_baseline({"x": ("moment", [1] * 100)}, DAYS, fit_mask=FIT)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -10,8 +14,9 @@ import pytest
 
 from ray_pipeline.errors import FeatureComputeError, UsageError
 from ray_pipeline.features import field, request_features
-from ray_pipeline.features.requests import input_series, request_values
+from ray_pipeline.features.requests import feature_definitions, input_series, request_definition, request_values
 
+ROOT = Path(__file__).parents[3]
 AT = field("at").dt.convert_time_zone("America/New_York")
 CALENDAR = request_features(
     "calendar",
@@ -99,3 +104,44 @@ def test_a_value_is_what_polars_makes_of_it_however_it_comes_into_the_frame(kind
         assert found.dtype == expected.dtype and found.equals(expected, null_equal=True)
     else:
         assert found == expected
+
+
+def definition(inputs: Mapping[str, str] = CALENDAR.inputs, **features: Any) -> str:
+    made = request_features("calendar", inputs=inputs, features={**CALENDAR.features, **features})
+    return request_definition(feature_definitions(made))
+
+
+def test_the_definition_is_the_same_in_another_process() -> None:
+    code = """
+from ray_pipeline.features.requests import feature_definitions, request_definition
+from tests.unit.features_repo.test_requests import CALENDAR
+print(request_definition(feature_definitions(CALENDAR)))
+"""
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == definition()
+
+
+def test_the_definition_is_of_what_decides_a_value_and_of_nothing_else() -> None:
+    turned = request_features(
+        "calendar",
+        inputs=dict(reversed(CALENDAR.inputs.items())),
+        features=dict(reversed(CALENDAR.features.items())),
+    )
+    assert request_definition(feature_definitions(turned)) == definition()
+    others = [
+        definition(hour=AT.dt.minute()),
+        definition(more=AT.dt.day()),
+        definition({"at": "timestamp", "seats": "float64"}),
+        definition({**CALENDAR.inputs, "more": "string"}),
+        request_definition(feature_definitions(request_features("other", inputs=CALENDAR.inputs,
+                                                                features=CALENDAR.features))),
+    ]  # fmt: skip
+    assert len({definition(), *others}) == 6
+
+
+def test_each_feature_has_a_definition_of_its_own() -> None:
+    before = feature_definitions(CALENDAR)
+    after = feature_definitions(
+        request_features("calendar", inputs=CALENDAR.inputs, features={**CALENDAR.features, "big": field("seats") > 9})
+    )
+    assert [name for name in before if before[name] != after[name]] == ["big"]

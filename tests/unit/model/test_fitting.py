@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_limits
 
 from ray_pipeline.errors import ModelFileError, TrainingError
+from ray_pipeline.model.calibration import Calibrator
 from ray_pipeline.model.columns import ColumnKind, encode_table
 from ray_pipeline.model.files import TRUSTED
-from ray_pipeline.model.fitted import FEW, open_model
+from ray_pipeline.model.fitted import FEW, FittedModel, open_model
 from ray_pipeline.model.fitting import Fitted, fit, predictions_sha256
 from ray_pipeline.model.manifest import MODEL, FileFact, ModelManifest
 from ray_pipeline.model.spec import model_spec_of
+from tests.unit.model.estimators import Answering
 from tests.unit.model.tables import START_US, training_table
 
 
@@ -96,6 +99,16 @@ def test_the_stored_model_says_what_was_measured(fitted: Fitted, table: pa.Table
     assert one_by_one == fitted.probabilities["test"].tolist()
     assert model.predict(rows[:FEW]).tolist() == one_by_one[:FEW]
     assert model.is_quick
+
+
+def test_many_rows_are_answered_by_one_thread(fitted: Fitted) -> None:
+    estimator = Answering()
+    with threadpool_limits(limits=2):
+        model = FittedModel(estimator, Calibrator(), fitted.columns)
+        model.predict(np.zeros((FEW + 1, len(fitted.columns))))
+        assert estimator.threads == 1
+        estimator.predict_proba(np.zeros((1, 1)))
+        assert estimator.threads == 2, "they are given back"
 
 
 def test_a_stored_model_is_opened_with_its_own_manifest_alone(fitted: Fitted) -> None:

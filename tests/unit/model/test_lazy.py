@@ -26,7 +26,8 @@ from ray_pipeline.errors import TrainingError
 from ray_pipeline.model.fitting import fit
 from ray_pipeline.model.spec import model_spec_of
 from tests.unit.model.tables import training_table
-spec = {"name": "late", "training_set": "late", "estimator": "tests.unit.model.estimators.Counting"}
+spec = {"name": "late", "training_set": "late", "estimator": "tests.unit.model.estimators.Counting",
+        "parameters": {"max_iter": 2}}
 try:
     fit(model_spec_of(spec), training_table())
 except TrainingError as error:

@@ -175,6 +175,17 @@ def test_the_model_is_shown_with_what_it_was_trained_on(lake: GateLake) -> None:
     assert registry["metrics"] == manifest.metrics
 
 
+def test_values_are_shown_in_the_words_of_json(lake: GateLake) -> None:
+    said = '{"holiday":true,"origin":null,"seats":180}'
+    features = [{"name": "origin_last_2h__mean"}, {"name": "origin_last_2h__wet", "flag": False}]
+    lake.land("predictions", [event("a", request=said, features=features)], published=[FIRST])
+    lines = list(show_prediction(lake.config, "a").as_lines())
+    for line in ("  holiday: true", "  origin: null", "  seats: 180", "  origin_last_2h__mean  null",
+                 "  origin_last_2h__wet   false"):  # fmt: skip
+        assert line in lines, lines
+    assert not any("None" in line or "True" in line for line in lines)
+
+
 @pytest.mark.parametrize(
     ("fate", "said"),
     [

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import polars as pl
 import pytest
 
 from ray_pipeline.errors import ModelMismatchError, UsageError
+from ray_pipeline.features.definition import RequestDefinition
 from ray_pipeline.features.requests import request_features
 from ray_pipeline.features.service import Service, ServiceView
 from ray_pipeline.features.shape import KeyShape, ValueType, ViewShape
@@ -127,6 +129,21 @@ def test_what_has_changed_since_it_was_trained_is_said(
     with pytest.raises(ModelMismatchError, match=sentence) as caught:
         fitted(service=service, shapes=shapes)
     assert str(caught.value).startswith("model late/3 cannot answer")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        request_features("calendar", inputs=CALENDAR.inputs, features={"hour": pl.col("due").dt.minute()}),
+        request_features("calendar", inputs={**CALENDAR.inputs, "seats": "int64"}, features=CALENDAR.features),
+    ],
+)
+def test_a_feature_of_the_request_that_is_computed_otherwise_is_said(changed: RequestDefinition) -> None:
+    with pytest.raises(ModelMismatchError, match="request features calendar are defined otherwise now") as caught:
+        fitted(service=replace(WHOLE, request=changed))
+    assert str(MANIFEST.request_definition)[:12] in str(caught.value)
+    before = replace(MANIFEST, request_definition=None)  # of a version from before there was a hash
+    assert fitted(before, replace(WHOLE, request=changed))[0].request is not None
 
 
 def test_a_feature_of_the_request_that_is_gone_is_said() -> None:

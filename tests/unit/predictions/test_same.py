@@ -87,6 +87,63 @@ def test_only_an_event_of_that_entity_that_the_answer_rests_on_explains_a_differ
     assert report.to_json()["examples"][0]["kept_back"] == [list(place) for place in places]
 
 
+AWAY = {
+    "live__n": FeatureValue(None, Status.INVALID),
+    "live__mean": FeatureValue(None, Status.INVALID),
+    "calendar__hour": FeatureValue(7, Status.PRESENT),
+}
+
+
+def test_what_was_answered_without_the_store_is_no_difference() -> None:
+    statuses = dict.fromkeys(VALUES, Status.PRESENT)
+    report = compare([event(1, AWAY), event(2)], {f"r{n}": Rebuilt(VALUES, statuses) for n in (1, 2)})
+    assert (report.outcome, report.requests, report.not_read, report.compared) == (Outcome.HELD, 2, 1, 4)
+    assert report.share == 1.0
+    assert report.as_lines() == [
+        "2 requests, 4 values: all the same (100 %)",
+        "1 request not read: the store did not answer",
+    ]
+    said = report.to_json()
+    assert (said["not_read"], said["features"]["live__n"]["not_read"]) == (1, 1)
+    other = compare([event(1, AWAY)], {"r1": Rebuilt({**VALUES, "calendar__hour": 8}, statuses)})
+    assert other.outcome is Outcome.BROKEN, "what the request says itself needs no store"
+
+
+def test_where_nothing_was_read_nothing_is_held() -> None:
+    alone = {name: value for name, value in AWAY.items() if name.startswith("live__")}
+    report = compare([event(1, alone)], {"r1": Rebuilt({"live__n": 6, "live__mean": 0.5})})
+    assert report.outcome is Outcome.UNKNOWN
+    assert "1 request not read: the store did not answer" in report.as_lines()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        {"live__n": FeatureValue(6, Status.PRESENT, AT, RANGES)},
+        {"live__n": FeatureValue(None, Status.INVALID, AT)},
+        {"live__n": FeatureValue(None, Status.INVALID, None, RANGES)},
+        {"other__n": FeatureValue(None, Status.NOT_FOUND)},
+    ],
+)
+def test_a_store_that_said_something_did_answer(read: Any) -> None:
+    logged = event_of(prediction({**AWAY, **read}, views={"live": "data", "other": "data"}))
+    rebuilt = {**VALUES, "other__n": None} if "other__n" in read else VALUES
+    report = compare([logged], {"r1": Rebuilt(rebuilt)})
+    assert report.not_read == 0
+    assert report.outcome is Outcome.BROKEN
+    assert not any("did not answer" in line for line in report.as_lines())
+
+
+def test_a_materialised_view_that_differs_is_named_and_differs() -> None:
+    rebuilt = {"r1": Rebuilt({**VALUES, "live__n": 5})}
+    report = compare([event()], rebuilt, materialized=["live", "other"])
+    assert (report.outcome, report.different) == (Outcome.BROKEN, 1)
+    assert "live is written by `feast materialize`: its online values are as old as that" in report.as_lines()
+    assert report.to_json()["materialized"] == ["live"]
+    same = compare([event()], {"r1": Rebuilt(VALUES)}, materialized=["live"])
+    assert "materialize" not in "".join(same.as_lines())
+
+
 def test_no_event_explains_a_feature_of_the_request() -> None:
     back = kept(KeptEvent(AT_US, 0, 10))
     report = compare([event()], {"r1": Rebuilt({**VALUES, "calendar__hour": 8})}, kept_back=back)
