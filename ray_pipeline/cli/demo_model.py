@@ -16,17 +16,27 @@ if TYPE_CHECKING:
     from ray_pipeline.demo.run import DemoReport
 
 TABLE_WIDTH = 110
+LEAST_DAYS = 5
 
 
 def print_model(report: DemoReport) -> None:
-    """Print what was trained, what it answered, and how right it was."""
-    if report.model is None:
-        return
+    """Print what was trained, what it answered, and how right it was; or why there is no model."""
     width = min(out().width, TABLE_WIDTH)
+    if report.model is None:
+        said = [_too_short(report.plan.days)]
+    else:
+        said = [paragraph(report.model) for paragraph in (_trained, _live, _landed, _performance, _same)]
     print_line()
-    for paragraph in (_trained, _live, _landed, _performance, _same):
-        for line in textwrap.wrap(paragraph(report.model), width, break_on_hyphens=False, break_long_words=False):
+    for paragraph in said:
+        for line in textwrap.wrap(paragraph, width, break_on_hyphens=False, break_long_words=False):
             print_line(visible(line))
+
+
+def _too_short(days: int) -> str:
+    return (
+        f"No model: a stretch of {count(days, 'day')} is too short to train on the first days, calibrate on later ones "
+        f"and test on the last that is published. With --days {LEAST_DAYS} there is one."
+    )
 
 
 def _trained(story: ModelStory) -> str:
@@ -78,10 +88,14 @@ def _performance(story: ModelStory) -> str:
 def _same(story: ModelStory) -> str:
     same = story.same
     equal = same.compared - same.explained - same.different
-    return (
-        f"The features that it saw, built once more from the offline tables: {same.compared:,} values compared, "
-        f"{equal:,} equal, {same.explained:,} explained by rows that the gate kept back, {same.different:,} different."
+    rebuilt = sum(one.same.requests for one in same.versions)
+    said = (
+        f"The features that it saw, built once more from the offline tables: {same.compared:,} values of "
+        f"{count(rebuilt, 'answer')} compared, {equal:,} equal, {same.explained:,} explained by rows that the gate "
+        f"kept back, {same.different:,} different."
     )
+    why = {reason: number for one in same.versions for reason, number in one.not_rebuilt.items()}
+    return said + "".join(f" {count(number, 'answer')} not rebuilt: {reason}." for reason, number in why.items())
 
 
 def _measure(found: dict[str, float | None]) -> str:

@@ -33,6 +33,8 @@ SERVICE = "flight_delay"
 MATERIALIZED = "destination_last_7d"
 SPEC = Path("configs/flights/late_arrival.yaml")
 HOUR = timedelta(hours=1)
+SPLITS = 3
+"""Fitted, calibrated, tested."""
 MIDNIGHT = time(5)
 """In New York, by UTC in winter."""
 
@@ -50,6 +52,11 @@ class FeatureStory:
     spec: Path | Mapping[str, Any]
     """What the training set was built from."""
     skew: SkewReport
+
+    @property
+    def trainable(self) -> bool:
+        """Whether there are rows to fit on, to calibrate on, and to test on."""
+        return self.training is not None and sum(one["rows"] > 0 for one in self.training.manifest["splits"]) == SPLITS
 
 
 def tell_features(config: PipelineConfig, plan: DemoPlan, say: Callable[[str], None]) -> FeatureStory:

@@ -100,7 +100,7 @@ def tell_model(
     """Train on the features' training set, promote, ask in a batch and over HTTP, land the answers, judge them."""
     timings: dict[str, float] = {}
     with ray_session():
-        say("model: training on the first weeks, calibrating on three days, testing on the last four")
+        say("model: training on the first days, calibrating on later ones, testing on the last")
         with timed(timings, "train"):
             trained = train(config, _spec(features), who=DEMO, reason="the first one", promote=True)
         registry = ModelRegistry(open_lake(config), config.pipeline)
@@ -115,7 +115,8 @@ def tell_model(
         say("model: serving it with Ray Serve, asking about the flights that leave next")
         with timed(timings, "serve"):
             coming = live_requests(plan, LIVE)
-            with serving(config) as served:
+            free = config.serve.model_copy(update={"port": 0})  # whatever listens on the usual one goes on
+            with serving(config.model_copy(update={"serve": free})) as served:
                 answered, seconds = _ask(served.url, coming)
         say("model: its answers are events: landing and gating them")
         with timed(timings, "land"):

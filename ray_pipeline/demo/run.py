@@ -57,7 +57,7 @@ class DemoReport:
     read_back: Mapping[str, ReadBack]
     features: FeatureStory
     model: ModelStory | None
-    """None where the stretch is too short for a training set with its splits in time."""
+    """None where the stretch is too short for a training set with rows in all its splits."""
     verified: VerifyReport
     seconds: float
     timings: Mapping[str, float]
@@ -191,7 +191,7 @@ def run_demo(
 
             story = tell_features(config, plan, say)
         told = None
-        if story.training is not None and len(story.training.manifest["splits"]) > 1:
+        if story.trainable:
             with timed(timings, "model"):
                 from .model import tell_model
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ray_pipeline.config.serve import Policy
 from ray_pipeline.connectors.online.settings import ClockKind
+from ray_pipeline.errors import OnlineStoreUnavailableError
 from ray_pipeline.features.shape import Feed, ValueType
 from ray_pipeline.runtime.predictions.live import answer
 from ray_pipeline.runtime.predictions.policy import Answer, Policies
@@ -80,15 +81,20 @@ class Answering:
         answer(self.predictor, self.online, [request], anything, clock=self.clock)
 
     def probe(self) -> None:
-        """Ask the store about nobody; raises what the store raises."""
-        for asked in self.predictor.service.views:
-            shape = self.predictor.shapes[asked.view]
-            if shape.feed is Feed.MATERIALIZED:
-                self.online.read_rows(shape.name, [""])
-            else:
+        """Ask the store about nobody; raises what the store raises, and where it has nothing of the model's views.
+
+        A store that was moved away is empty as one that was never written: each answer would be without features.
+        """
+        fed = [self.predictor.shapes[one.view] for one in self.predictor.service.views]
+        streamed = {(shape.name, shape.definition) for shape in fed if shape.feed is Feed.STREAM}
+        for shape in fed:
+            if shape.feed is Feed.STREAM:
                 self.online.read_states(shape.name, shape.definition, [""])
-            return
-        self.online.marks()
+            else:
+                self.online.read_rows(shape.name, [""])
+            break
+        if streamed and not any((mark.view, mark.definition) in streamed for mark in self.online.marks()):
+            raise OnlineStoreUnavailableError(self.online.shown, "answer", "it holds no view of this model")
 
 
 class Opener:

@@ -35,6 +35,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _Page = Callable[[Desk, Mapping[bytes, bytes]], "Answer"]
 
+FIRST_LOOK: Final = 60.0
+"""Seconds that a process may take to load its first champion before requests reach it all the same."""
 _JSON: Final = "application/json"
 _WHY: Final = {Why.NOT_FOUND: "entity_unknown", Why.STALE: "feature_stale", Why.UNAVAILABLE: "store_unavailable"}
 
@@ -76,6 +78,7 @@ async def _live(desk: Desk, receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.startup":
             desk.start()
+            await asyncio.get_running_loop().run_in_executor(None, desk.champion.wait_looked, FIRST_LOOK)
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await asyncio.get_running_loop().run_in_executor(None, desk.close)

@@ -72,7 +72,7 @@ class Champion(Generic[Opened]):
         self._every, self._monotonic = every, monotonic
         self._revision: int | None = None
         self._failures, self._not_before = 0, 0.0
-        self._stop = threading.Event()
+        self._stop, self._looked = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
         self.current: Opened | None = None
         """The version that answers; None before the first."""
@@ -88,6 +88,10 @@ class Champion(Generic[Opened]):
         """Look now and every so many seconds, in a thread."""
         self._thread = threading.Thread(target=self._run, name="champion", daemon=True)
         self._thread.start()
+
+    def wait_looked(self, seconds: float) -> None:
+        """Wait until the first look is over, so that no request finds a process that has yet to load its champion."""
+        self._looked.wait(seconds)
 
     def stop(self, seconds: float = 5.0) -> None:
         """End the thread; the version that answers stays."""
@@ -139,6 +143,7 @@ class Champion(Generic[Opened]):
     def _run(self) -> None:
         while not self._stop.is_set():
             self.look()
+            self._looked.set()
             self._stop.wait(self._every)
 
 

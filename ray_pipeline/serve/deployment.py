@@ -70,7 +70,22 @@ class Replica:
     def __serve_build_asgi_app__(self) -> App:
         from ray_pipeline.serve.app import make_app
 
-        return make_app(self._desk)
+        return _leaving(make_app(self._desk))
+
+
+def _leaving(app: App) -> App:
+    """Return the application with a client's leaving told as ASGI tells it; Serve's proxy raises an error of Ray's."""
+
+    async def told(scope: Any, receive: Any, send: Any) -> None:
+        async def heard() -> Any:
+            try:
+                return await receive()
+            except ray.exceptions.TaskCancelledError:
+                return {"type": "http.disconnect"}
+
+        await app(scope, heard, send)
+
+    return told
 
 
 def keep_settings(config: PipelineConfig, name: str) -> str:

@@ -83,7 +83,7 @@ class DemoRun:
 def demo(run: Run, tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """The demo as `make demo` runs it, in a folder of its own."""
     folder = tmp_path_factory.mktemp("demo-parent") / "demo"
-    ran = DemoRun(folder, run(["ray-pipeline", "demo", "--folder", str(folder)]))
+    ran = DemoRun(folder, run(["ray-pipeline", "demo", "--folder", str(folder)], timeout=500))
     if folder.is_dir():
         shutil.copytree(folder, ran.kept)
     return ran

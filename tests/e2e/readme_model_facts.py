@@ -11,7 +11,16 @@ from ray_pipeline.serve.metrics import ServeMetrics
 from ray_pipeline.serve.refusal import CODES
 from tests.e2e.readme_facts import table
 
-FIELD_CODES = ("missing_field", "unknown_field", "wrong_type", "out_of_range", "too_long", "no_zone", "bad_request_id")
+FIELD_CODES = (
+    "missing_field",
+    "unknown_field",
+    "wrong_type",
+    "out_of_range",
+    "too_long",
+    "no_zone",
+    "as_of_refused",
+    "bad_request_id",
+)
 """Of a field that is wrong: :mod:`ray_pipeline.runtime.predictions.request` gives them."""
 
 

@@ -31,7 +31,7 @@ def test_a_notebook_is_kept_without_outputs_and_its_first_code_cell_holds_the_pa
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_runs_in_its_own_folder_and_leaves_nothing_behind(path, tmp_path, monkeypatch):
     home = tmp_path / "home"

@@ -30,7 +30,7 @@ def test_every_block_is_of_a_kind_that_is_checked():
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("block", RUNNABLE, ids=str)
 def test_a_block_runs_on_what_the_demo_left(block: Block, demo: DemoRun, run: Run):
     text = block.text.replace(".venv/bin/", f"{BIN}/")
@@ -49,7 +49,7 @@ def test_make_targets_exist():
 
 
 def test_every_other_command_is_run_on_a_cluster():
-    """Those with their output are run in ``test_readme_gate.py`` and ``test_readme_features.py``."""
+    """Those with their output are run in ``test_readme_gate.py``, ``_features.py`` and ``_model.py``."""
     silent = [block for block in blocks("console") if not block.session]
     others = {c.split()[0] for block in silent for c in block.commands if not c.startswith("make ")}
     assert others == {"ray", "ray-pipeline"}, "tests/e2e/test_readme_on_a_cluster.py runs these"

@@ -41,7 +41,7 @@ def left(demo: DemoRun) -> DemoRun:
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("block", SESSIONS, ids=str)
 def test_a_session_prints_what_the_page_shows(block: Block, left: DemoRun, run: Run):
     code = None
@@ -56,7 +56,7 @@ def test_a_session_prints_what_the_page_shows(block: Block, left: DemoRun, run: 
 
 
 @pytest.mark.ray
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_what_the_page_shows_of_the_demos_gate_is_what_the_demo_prints(demo: DemoRun):
     [block] = [block.text for block in blocks("text") if "What became of every record" in block.text]
     shown = block[block.index("The counts are those that the seed foretells.") : block.index("…\nWhat became features")]
