@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -54,14 +55,20 @@ class ModelLake:
 
 
 def model_lake(folder: Path, source: FlightLake) -> ModelLake:
-    """Copy a lake of flights, train two versions on it, and fill its online store for all its days."""
+    """Copy a lake of flights, train two versions on it, and fill its online store for all its days.
+
+    Models and online values that other tests made in ``source`` stay there.
+    """
     bare: Any = None
     lake = PredictionLake(folder, source, bare)
+    path = default_file(lake.config)
+    assert path is not None
+    shutil.rmtree(path.parents[1] / "_models", ignore_errors=True)
+    for left in path.parent.glob(f"{path.name}*"):
+        left.unlink()
     repo = load_repo(lake.config)
     first = registered(lake, repo=repo)
     second = registered(lake, spec=replace(SPEC, seed=8, parameters={**SPEC.parameters, "max_iter": 15}), repo=repo)
-    path = default_file(lake.config)
-    assert path is not None
     online_of(lake, path, days=5).close()
     return ModelLake(lake, repo, first, second)
 

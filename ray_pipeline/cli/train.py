@@ -27,7 +27,8 @@ def train(
         str | None, typer.Option("--who", metavar="NAME", help="Who trains; else user and machine.", show_default=False)
     ] = None,
     timeout: Annotated[
-        float, typer.Option("--timeout", min=1, metavar="SECONDS", help="A fit that takes longer is stopped.")
+        float,
+        typer.Option("--timeout", min=1, max=604_800, metavar="SECONDS", help="A fit that takes longer is stopped."),
     ] = 1800.0,
     ray_address: Annotated[
         str | None,

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ray_pipeline.config.nearest import unknown
 from ray_pipeline.errors import TrainingError
 from ray_pipeline.model.columns import ASKED_AT
 from ray_pipeline.model.spec import ModelSpec
@@ -46,7 +45,7 @@ def rows_of(spec: ModelSpec, table: pa.Table) -> Rows:
     for what, found in places.items():
         name = getattr(spec, what)
         if not len(found) and not (what == "calibrate" and spec.calibration == "none"):
-            raise TrainingError(spec.name, f"splits.{what}: no row is in split {name}: {_which(name, names)}")
+            raise TrainingError(spec.name, f"splits.{what}: no row is in split {name}: {_filled(names)}")
     labels = _labels(spec, table.column(LABEL))
     for what in ("fit", "calibrate"):
         if what == "fit" or spec.calibration != "none":
@@ -55,8 +54,8 @@ def rows_of(spec: ModelSpec, table: pa.Table) -> Rows:
     return Rows(labels, asked.to_numpy(), **places)
 
 
-def _which(name: str, names: list[str]) -> str:
-    return f"{unknown(name, names, 'split')}" if len(names) > 1 else f"the training set has one split, {names[0]}"
+def _filled(names: list[str]) -> str:
+    return f"the training set has rows in {', '.join(names)}" + ("" if len(names) > 1 else " alone")
 
 
 def _labels(spec: ModelSpec, column: pa.ChunkedArray) -> NDArray[np.bool_]:

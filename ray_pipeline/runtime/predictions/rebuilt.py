@@ -19,7 +19,7 @@ from ray_pipeline.runtime.predictions.event import request_of
 from ray_pipeline.runtime.predictions.kept_back import kept_back
 from ray_pipeline.runtime.predictions.landed import Moment, landed_predictions, predictions_dataset, read_landed
 from ray_pipeline.runtime.predictions.policy import Refusal, Why
-from ray_pipeline.runtime.predictions.prediction import PredictionRequest
+from ray_pipeline.runtime.predictions.prediction import PredictionRequest, Source
 from ray_pipeline.runtime.predictions.request import RequestError
 from ray_pipeline.runtime.predictions.same import Rebuilt, SameReport, compare
 from ray_pipeline.text import count
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from ray_pipeline.connectors.feast.repo import FeatureRepo
     from ray_pipeline.runtime.models.registry import ModelRegistry
 
-COLUMNS = ("request_id", "occurred_at", "model", "label_key", "request", "features", "views", "_partition", "_offset")
+COLUMNS = ("request_id", "occurred_at", "model", "label_key", "request", "features", "views", "source",
+           "_partition", "_offset")  # fmt: skip
 NOT_KNOWN_YET = "asked later than the offline tables know; build the features first"
 
 
@@ -44,6 +45,10 @@ class VersionSame:
     same: SameReport
     not_rebuilt: Mapping[str, int] = field(default_factory=dict)
     """Why a prediction's features could not be rebuilt → how many."""
+    online: int = 0
+    """Predictions whose features were read online …"""
+    online_rebuilt: int = 0
+    """… and how many of them could be rebuilt: the others are offline tables compared with themselves."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``predictions verify --output json`` prints of it."""
@@ -51,6 +56,8 @@ class VersionSame:
             "version": self.version,
             "predictions": self.predictions,
             "could_not_be_rebuilt": dict(self.not_rebuilt),
+            "read_online": self.online,
+            "read_online_and_rebuilt": self.online_rebuilt,
             **self.same.to_json(),
         }
 
@@ -61,6 +68,8 @@ class VersionSame:
             yield f"  {line}"
         for why, number in self.not_rebuilt.items():
             yield f"  {number:,} not rebuilt: {why}"
+        if self.online:
+            yield f"  {self.online:,} had been read online, {self.online_rebuilt:,} of them were rebuilt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +130,11 @@ class VerifyReport:
 
     def as_lines(self) -> Iterator[str]:
         """Yield the same for people."""
+        held = "what the models saw is what they would have been trained on"
+        if any(one.online for one in self.versions) and not any(one.online_rebuilt for one in self.versions):
+            held = "what batches read is what models would have been trained on; what was read online is not known"
         verdict = {
-            Outcome.HELD: "what the models saw is what they would have been trained on",
+            Outcome.HELD: held,
             Outcome.BROKEN: "DIFFERENT: models saw what they would not have been trained on",
         }.get(self.outcome, "could not tell: nothing was compared")
         yield f"{verdict}; {self.predictions:,} of {count(self.landed, 'landed prediction')} looked at"
@@ -209,7 +221,9 @@ class _Work:
         service, shapes = predictor.service, predictor.shapes
         written = [one.shown for one in service.views if shapes[one.view].feed is Feed.MATERIALIZED]
         same = compare(events, rebuilt, kept_back=kept, materialized=written)
-        return VersionSame(shown, rows.height, same, dict(why))
+        online = [event["request_id"] for event in events if event["source"] == Source.ONLINE]
+        again = sum(one in rebuilt for one in online)
+        return VersionSame(shown, rows.height, same, dict(why), len(online), again)
 
 
 def _events(config: PipelineConfig, rows: pl.DataFrame) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -124,10 +125,25 @@ def _json_lines(file: Path, _fields: Sequence[RequestField]) -> Iterator[Line]:
                 continue
             try:
                 document = orjson.loads(text)
-            except orjson.JSONDecodeError:
+                json.loads(text, object_pairs_hook=_once)
+            except _TwiceError:
+                yield number, "names a field twice"
+                continue
+            except (ValueError, RecursionError):
                 yield number, "is no JSON"
                 continue
             yield number, document if isinstance(document, dict) else "a request is a JSON object"
+
+
+class _TwiceError(Exception):
+    """A key stands twice in one object: it says two things, and neither may be dropped in silence."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _TwiceError
+    return found
 
 
 def _csv(file: Path, fields: Sequence[RequestField]) -> Iterator[Line]:

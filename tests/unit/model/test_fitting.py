@@ -185,9 +185,17 @@ def _halves(one: str, other: str) -> list[str]:
 @pytest.mark.parametrize(
     ("keys", "columns", "reason"),
     [
-        ({"splits": {"test": "tset"}}, {}, "splits.test: no row is in split tset: unknown split; did you mean test?"),
-        ({}, {"split": _halves("train", "test")}, "splits.calibrate: no row is in split validation: unknown split"),
-        ({}, {"split": ["all"] * 600}, "no row is in split train: the training set has one split, all"),
+        (
+            {"splits": {"test": "tset"}},
+            {},
+            "splits.test: no row is in split tset: the training set has rows in test, train, validation",
+        ),
+        (
+            {},
+            {"split": _halves("train", "test")},
+            "splits.calibrate: no row is in split validation: the training set has rows in test, train",
+        ),
+        ({}, {"split": ["all"] * 600}, "no row is in split train: the training set has rows in all alone"),
         ({}, {"label": [False] * 600}, "every one of the 360 labels of split train is false: there is nothing"),
         ({}, {"label": np.arange(600) < 400}, "every one of the 360 labels of split train is true"),
         (

@@ -83,8 +83,9 @@ def test_a_row_that_names_no_moment_takes_the_one_that_is_given(tmp_path: Path) 
 def test_every_bad_row_is_said_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
     good = JSON.splitlines()[0][1:-1]
+    typed = good.replace('"EWR"', "7")
     file.write_text(
-        f'{{{good}, "request_id": "one"}}\nnot json\n[1]\n\n{{{good}, "origin": 7}}\n{{{good}, "orgin": "secret"}}\n'
+        f'{{{good}, "request_id": "one"}}\nnot json\n[1]\n\n{{{typed}}}\n{{{good}, "orgin": "secret"}}\n'
         f'{{{good}, "request_id": "one"}}\n{{{good}, "request_id": "two"}}\n'
     )
     with pytest.raises(ProblemsError) as caught:
@@ -98,6 +99,17 @@ def test_every_bad_row_is_said_with_its_line(tmp_path: Path) -> None:
         (7, "request_id", "is the request_id of line 1 too"),
     ]
     assert "secret" not in str(caught.value)
+
+
+def test_a_line_that_names_a_field_twice_is_refused_and_not_merged(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    good = JSON.splitlines()[0][1:-1]
+    nested = "[" * 100_000 + "]" * 100_000
+    file.write_text(f'{{{good}, "origin": "JFK"}}\n{{{good}, "\\u006frigin": "JFK"}}\n{{"origin": {nested}}}\n')
+    with pytest.raises(ProblemsError) as caught:
+        read_request_file(file, FIELDS, "late")
+    said = [(one.line, one.message) for one in caught.value.problems]
+    assert said == [(1, "names a field twice"), (2, "names a field twice"), (3, "is no JSON")]
 
 
 def test_a_file_of_nothing_but_bad_rows_is_said_within_bounds(tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ import threading
 
 import pytest
 
+from ray_pipeline.config.serve import ServeConfig
 from ray_pipeline.errors import ModelFileError, StoreUnavailableError
 from ray_pipeline.model.manifest import ModelManifest
 from ray_pipeline.runtime.predictions.policy import Answer
 from ray_pipeline.runtime.predictions.prediction import PredictionRequest
+from ray_pipeline.serve.app import make_app
 from ray_pipeline.serve.champion import LONGEST_PAUSE, Champion, Told
-from tests.unit.serve.desks import GOOD, MODEL, FakeRegistry, FakeVersion, alive, call, prediction, world
+from ray_pipeline.serve.desk import Desk
+from tests.unit.serve.desks import GOOD, MODEL, FakeLog, FakeRegistry, FakeVersion, alive, call, prediction, world
 
 
 class Opening:
@@ -179,3 +182,31 @@ def test_the_thread_looks_again_and_again() -> None:
                 await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(scene(), 20))
+
+
+def test_a_process_that_starts_is_not_asked_before_its_first_champion_is_loaded() -> None:
+    """Its server takes requests once startup is complete; until then there would be answers without a champion."""
+    loading, release = threading.Event(), threading.Event()
+
+    def slowly(found: ModelManifest) -> FakeVersion:
+        loading.set()
+        release.wait(30)
+        return FakeVersion(found.number)
+
+    desk = Desk(
+        ServeConfig(model=MODEL), pipeline="flights", registry=FakeRegistry(1), open_version=slowly, log=FakeLog()
+    )
+
+    async def scenario() -> bool:
+        async def start() -> None:
+            async with alive(make_app(desk)):
+                assert desk.champion.current is not None
+
+        starting = asyncio.create_task(start())
+        await asyncio.get_running_loop().run_in_executor(None, loading.wait, 30)
+        early = starting.done()
+        release.set()
+        await starting
+        return early
+
+    assert not asyncio.run(scenario())
