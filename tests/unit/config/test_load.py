@@ -15,7 +15,7 @@ from ray_pipeline.errors import ConfigError, UsageError
 from tests.unit.config.conftest import GOOD, Load
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
-SECRETS = ("KAFKA_PASSWORD", "S3_KEY", "S3_SECRET", "CATALOG_CREDENTIAL", "LINEAGE_TOKEN")
+SECRETS = ("KAFKA_PASSWORD", "S3_KEY", "S3_SECRET", "CATALOG_CREDENTIAL", "SERVE_TOKEN", "LINEAGE_TOKEN")
 
 
 def test_defaults_fill_what_is_left_out(load: Load, folder: Path) -> None:
@@ -160,12 +160,13 @@ def test_a_notebook_may_build_one_by_hand_under_the_same_rules(folder: Path) -> 
 @pytest.mark.parametrize("name", ["local.yaml", "kafka-s3.yaml"])
 def test_what_is_commented_out_in_a_configuration_of_this_repository_is_sound(name: str, tmp_path: Path) -> None:
     text = (CONFIGS / name).read_text().replace("../", f"{CONFIGS.parent}/").replace("./flights", f"{CONFIGS}/flights")
-    whole, times = re.subn(r"^( *)# ((?:catalog|features|lineage):|  \w[\w.]*: .*)$", r"\1\2", text, flags=re.MULTILINE)
+    whole, times = re.subn(r"^( *)# ((?:catalog|features|serve|lineage):|  \w[\w.]*: .*)$", r"\1\2", text, flags=re.MULTILINE)
     assert times >= 4
     (tmp_path / name).write_text(whole)
     config = load_config(tmp_path / name, environ=dict.fromkeys(SECRETS, "x"))
     assert config.catalog
     assert config.features
+    assert config.serve.model == "late_arrival"
     assert config.lineage.transport != "none"
 
 
