@@ -323,6 +323,32 @@ class ModelError(RayPipelineError):
     """Models: training them, keeping them, answering with them."""
 
 
+class DriftError(RayPipelineError):
+    """Watching what a model was trained for."""
+
+
+class BaselineError(DriftError):
+    """There is nothing to compare with, or it is of something else."""
+
+    def __init__(self, subject: str, reason: str) -> None:
+        super().__init__(subject, reason)
+        self.subject, self.reason = subject, reason
+
+    def __str__(self) -> str:
+        return f"the baseline of {self.subject}: {self.reason}"
+
+
+class RetrainError(ModelError):
+    """The loop could not go on; the champion is what it was."""
+
+    def __init__(self, model: str, reason: str) -> None:
+        super().__init__(model, reason)
+        self.model, self.reason = model, reason
+
+    def __str__(self) -> str:
+        return f"the loop of model {self.model}: {self.reason}"
+
+
 class TrainingError(ModelError):
     """No model version came of it; the champion is what it was."""
 

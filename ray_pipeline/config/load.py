@@ -108,6 +108,9 @@ class _Loading:
         features = self._tree.get("features")
         if isinstance(features, dict) and "repo" in features:
             yield features, "repo", ("features", "repo")
+        retrain = self._tree.get("retrain")
+        if isinstance(retrain, dict) and "spec" in retrain:
+            yield retrain, "spec", ("retrain", "spec")
 
     def _shown(self, at: KeyPath) -> object:
         """The value at ``at`` as the person wrote it, so that no error shows what a variable held."""

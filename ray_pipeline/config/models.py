@@ -11,11 +11,13 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from ray_pipeline.config.checks import check_tree
+from ray_pipeline.config.drift import DriftConfig
 from ray_pipeline.config.features import FeaturesConfig
 from ray_pipeline.config.lineage import LineageConfig
 from ray_pipeline.config.names import check_name, check_topic
 from ray_pipeline.config.nearest import unknown
 from ray_pipeline.config.options import Options
+from ray_pipeline.config.retrain import RetrainConfig
 from ray_pipeline.config.serve import ServeConfig
 from ray_pipeline.config.store import resolve_store
 from ray_pipeline.errors import UsageError
@@ -124,6 +126,10 @@ class PipelineConfig(_Section):
     """Which features are computed from the datasets."""
     serve: ServeConfig = ServeConfig()
     """Which model answers, and how."""
+    drift: DriftConfig = DriftConfig()
+    """What counts as drift."""
+    retrain: RetrainConfig = RetrainConfig()
+    """When a model is trained again, and when the new one replaces it."""
 
     def dataset(self, name: str) -> DatasetConfig:
         """Return the dataset called ``name``; ``UsageError`` names the nearest one where there is none."""

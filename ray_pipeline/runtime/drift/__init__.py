@@ -1,0 +1,1 @@
+"""Watching: counts from landed files, windows that close, verdicts that stay."""
