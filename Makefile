@@ -17,12 +17,15 @@ UV := $(BIN)/uv --no-config --system-certs
 UV_INSTALL := $(UV) pip install --quiet --python $(BIN)/python
 SEEDS ?= 20000
 
-.PHONY: help demo test check bench simulate lock clean
+.PHONY: help demo demo-year test check bench simulate lock clean
 help: ## show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## the whole thing on real flights, on this machine: no server, no cloud
 	$(BIN)/ray-pipeline demo
+
+demo-year: $(VENV)/.runtime ## a year of flights in some minutes: drift, retraining, and why each model was replaced
+	$(BIN)/ray-pipeline demo --year
 
 test: $(VENV)/.dev ## every test that this machine can run, and one line on what it could not
 	$(BIN)/python -m tests.prepare
@@ -52,7 +55,7 @@ lock: $(VENV)/.build ## resolve the locks again: hashes, no addresses
 	  --custom-compile-command 'make lock' pyproject.toml --extra demo --group dev -c locks/runtime.txt -o locks/dev.txt
 
 clean: ## remove the environment and what the demo left
-	rm -rf $(VENV) .demo .cache
+	rm -rf $(VENV) .demo .demo-year .cache
 
 $(VENV)/.build: locks/build.txt
 	@test -n '$(PYTHON)' || { echo 'ray_pipeline needs Python 3.11, 3.12 or 3.13: install one, or say make PYTHON=/path/to/python'; exit 2; }

@@ -18,7 +18,7 @@ from ray_pipeline.contracts.load import load_contract
 from ray_pipeline.contracts.model import DataContract
 from ray_pipeline.lake.entries import Data, timestamp_text
 from ray_pipeline.lake.keys import LogId
-from ray_pipeline.lake.landing import Checkpoint, keep_contract, land_bad, land_rows
+from ray_pipeline.lake.landing import Checkpoint, Describe, keep_contract, land_bad, land_rows
 from ray_pipeline.lake.log import PartitionLog
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.lake.rows import TIMESTAMP, constant, landed_table
@@ -51,6 +51,8 @@ class GateLake:
         self.config: PipelineConfig = load_config(self.file)
         self.store: ObjectStore = open_lake(self.config)
         self.clock = FrozenClock()
+        self.describe: dict[str, Describe] = {}
+        """Dataset → what the footers of its files say."""
         self._logs: dict[tuple[str, int], PartitionLog] = {}
         self._contracts: dict[str, DataContract] = {}
 
@@ -94,7 +96,7 @@ class GateLake:
         tables = []
         if sorted_out.table is not None and sorted_out.table.num_rows:
             tables.append(landed_table(contract, batch, sorted_out.rows, sorted_out.table))
-        landed = land_rows(self.store, checkpoint, tables, contract.event_time)
+        landed = land_rows(self.store, checkpoint, tables, contract.event_time, self.describe.get(dataset))
         bad_files = land_bad(self.store, checkpoint, sorted_out.bad, contract.ref)
         entry = Data(
             epoch=log.tail.epoch,
@@ -142,7 +144,7 @@ class GateLake:
             rows = rows.append_column(name, values)
         nonce = f"{Random(f'{dataset}-{partition}-{log.tail.n}').getrandbits(64):016x}"
         checkpoint = Checkpoint(self.config.pipeline, topic, start, start + count, log.tail.epoch, nonce)
-        landed = land_rows(self.store, checkpoint, [rows], contract.event_time)
+        landed = land_rows(self.store, checkpoint, [rows], contract.event_time, self.describe.get(dataset))
         entry = Data(
             epoch=log.tail.epoch,
             nonce=nonce,

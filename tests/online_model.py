@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ray_pipeline.features.ports import SourceMark, StateRow, ValueRow, WriteCounts
+from ray_pipeline.features.ports import Asked, SourceMark, StateRow, Together, ValueRow, WriteCounts
 
 
 class MemoryOnlineStore:
@@ -52,6 +52,13 @@ class MemoryOnlineStore:
 
     def read_rows(self, view: str, entities: Sequence[str]) -> list[ValueRow | None]:
         return [self.rows.get((view, entity)) for entity in entities]
+
+    def read_together(self, asked: Sequence[Asked], *, marks: bool) -> Together:
+        return Together(
+            self.marks() if marks else [],
+            [self.read_states(one.view, one.definition, one.entities) for one in asked if one.definition is not None],
+            [self.read_rows(one.view, one.entities) for one in asked if one.definition is None],
+        )
 
     def marks(self, view: str | None = None) -> list[SourceMark]:
         return [mark for key, mark in sorted(self.known.items()) if view in (None, key[0])]

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 
+from ray_pipeline.errors import UsageError
+
 from .console import Progress, note, out, print_line, progress
 from .demo_features import print_features
 from .demo_gate import next_commands, print_gate
+from .demo_loop import next_loop_commands, print_loop
 from .demo_model import next_model_commands, print_model
 from .ingest import progress_printer
 
@@ -28,15 +31,27 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path(".demo")
 DEFAULT_CONFIG = Path("configs/local.yaml")
 TABLE_WIDTH = 110
+SEED, DAYS, SHARE = 2013, 21, 0.02
 
 
 def demo(
     folder: Annotated[
-        Path, typer.Option("--folder", help="Where it writes; an earlier demo's folder is replaced, no other.")
-    ] = DEFAULT_FOLDER,
-    seed: Annotated[int, typer.Option("--seed", help="Which records are spoiled, and how.")] = 2013,
-    days: Annotated[int, typer.Option("--days", min=1, max=28, help="How many days of flights.")] = 21,
-    share: Annotated[float, typer.Option("--share", min=0.0, max=0.4, help="The share of records to spoil.")] = 0.02,
+        Path | None,
+        typer.Option(
+            "--folder",
+            help="Where it writes; an earlier demo's folder is replaced, no other.",
+            show_default=".demo, of a year .demo-year",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Which records are spoiled, and how.")] = SEED,
+    days: Annotated[int, typer.Option("--days", min=1, max=28, help="How many days of flights.")] = DAYS,
+    share: Annotated[float, typer.Option("--share", min=0.0, max=0.4, help="The share of records to spoil.")] = SHARE,
+    year: Annotated[
+        bool, typer.Option("--year", help="The whole of 2013 instead, with drift and retraining; minutes.")
+    ] = False,
+    months: Annotated[
+        str | None, typer.Option("--months", help="With --year: some months, from January on.", metavar="1-N")
+    ] = None,
 ) -> None:
     """Run the whole pipeline on real flights, on this machine: no server, no cloud.
 
@@ -45,7 +60,18 @@ def demo(
     tables and keeps back the rest; features are computed from them, a training set is built and a model trained; it
     answers questions, and its answers are joined with what came true; then `verify` proves the result from its objects
     alone. Exits 0 where all of it is what the seed foretells, though the gate finds what it must find.
+
+    With `--year` the year passes in event time, nothing spoiled: drift is judged week by week, and month by month a
+    model of January to March that stays is compared with one that the loop trains again when there is a reason.
     """
+    if year:
+        from .demo_year import run
+
+        _only_of_weeks(seed=seed, days=days, share=share)
+        raise typer.Exit(int(run(folder, "1-12" if months is None else months)))
+    if months is not None:
+        raise UsageError("--months goes with --year; without it, --days says how much")
+    folder = DEFAULT_FOLDER if folder is None else folder
     from ray_pipeline.demo.plan import DemoPlan
     from ray_pipeline.demo.run import run_demo
 
@@ -63,10 +89,18 @@ def demo(
     print_gate(report)
     print_features(report.features)
     print_model(report)
+    print_loop(report)
     print_where(report, folder)
     for surprise in report.surprises:
         note(surprise)
     raise typer.Exit(int(report.outcome))
+
+
+def _only_of_weeks(**given: float) -> None:
+    """Refuse options that a year does not have, where they are not what they are by default."""
+    usual = {"seed": SEED, "days": DAYS, "share": SHARE}
+    if said := [f"--{name}" for name, value in given.items() if value != usual[name]]:
+        raise UsageError(f"{' and '.join(said)} and --year do not go together: of a year nothing is spoiled or cut")
 
 
 class _Display:
@@ -141,7 +175,7 @@ def print_table(report: DemoReport) -> None:
     print_line(
         f"{read:,} records in {seconds:.1f} s of ingest ({read / seconds:,.0f} records/s, the start of the Ray actors "
         f"included), {report.timings['gate']:.1f} s of gate, {report.timings['features']:.1f} s of features, "
-        f"{report.timings.get('model', 0):.1f} s of model; "
+        f"{report.timings.get('model', 0):.1f} s of model, {report.timings.get('loop', 0):.1f} s of loop; "
         f"{report.seconds:.0f} s in all."
     )
     print_line("The counts are those that the seed foretells." if not report.surprises else "The counts are WRONG.")
@@ -181,6 +215,7 @@ def print_where(report: DemoReport, folder: Path) -> None:
         "ray-pipeline features status",
         "ray-pipeline training-set show",
         *(f"ray-pipeline {command}" for command in next_model_commands(report)),
+        *(f"ray-pipeline {command}" for command in next_loop_commands(report)),
         *(f"ray-pipeline {command}" for command in next_commands(report)),
     ):
         print_line(f"  {where}.venv/bin/{command}")

@@ -43,7 +43,9 @@ class DriftConfig(BaseModel):
     min_blocks: int = Field(default=10, ge=4)
     """A baseline of fewer days says nothing of what is usual."""
     family: Family = Family.MAX
+    """How columns share the budget: ``max``, the greatest of them all; ``bh``, each by itself, then corrected."""
     same: Same = Same.ALL
+    """Which of the baseline's days a window is compared with: ``all``, or those of its own weekdays, ``weekday``."""
     lateness_hours: float = Field(default=24.0, ge=0)
     """A window closes when event time has passed its end by so much; rows that come later are counted as late."""
     idle_after_seconds: float = Field(default=3600.0, gt=0)

@@ -31,7 +31,7 @@ class RetrainConfig(BaseModel):
     spec: Path | None = None
     """The model spec that is trained again, as ``train`` takes it. Left out: nothing is retrained."""
     arming: tuple[Arming, ...] = (Arming.LABELS, Arming.ESTIMATE, Arming.DEADLINE)
-    """Which signals may start a training."""
+    """Which signals may start a training: ``labels``, ``estimate``, ``detector``, ``deadline``, ``drift``."""
     arm_loss: float = Field(default=0.02, gt=0)
     """A signal arms where the low end of the log loss, less the champion's own, is above this …"""
     disarm_loss: float = Field(default=0.01, ge=0)

@@ -41,6 +41,7 @@ def describe(contract: DataContract) -> dict[str, Any]:
             "subMicroseconds": contract.sub_microseconds,
             "tombstones": contract.tombstones,
             "landHeaders": contract.land_headers,
+            **({"rowsIndependent": True} if contract.rows_independent else {}),
             "formats": contract.formats,
             "maxBytes": contract.limits.max_bytes,
             "maxDepth": contract.limits.max_depth,

@@ -123,6 +123,7 @@ def _odcs(
         sub_microseconds=settings.sub_microseconds,
         tombstones=settings.tombstones,
         land_headers=settings.land_headers,
+        rows_independent=settings.rows_independent,
         limits=settings.limits,
         warnings=problems,
     )

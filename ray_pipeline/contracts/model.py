@@ -71,6 +71,8 @@ class DataContract:
     sub_microseconds: SubMicroseconds = "refuse"
     tombstones: Tombstones = "reject"
     land_headers: bool = False
+    rows_independent: bool = False
+    """One row says nothing of another: drift may be tested row by row. Left out, whole days are compared."""
     limits: Limits = field(default_factory=Limits)
     resources: Mapping[str, object] = field(default_factory=dict)
     """URI → document: with the bundled metaschemas, all that a ``$ref`` may reach."""

@@ -32,6 +32,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     lateness: timedelta = DEFAULT_LATENESS
     uniqueness_scope: Literal["dataset", "day"] = "dataset"
+    rows_independent: bool = False
 
 
 _TERMS: Final[dict[str, Term]] = {
@@ -44,6 +45,7 @@ _TERMS: Final[dict[str, Term]] = {
     "maxDepth": count(_MAX_DEPTH),
     "lateness": duration(),
     "uniquenessScope": one_of("dataset", "day"),
+    "rowsIndependent": flag(),
 }
 
 
@@ -66,4 +68,5 @@ def read_settings(compiling: Compiling, contract: Mapping[str, Any], owner: Mapp
         ),
         lateness=parse_duration(values.get("lateness")) or DEFAULT_LATENESS,
         uniqueness_scope=values.get("uniquenessScope", "dataset"),
+        rows_independent=values.get("rowsIndependent", False),
     )

@@ -28,6 +28,7 @@ from .timed import timed
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.demo.features import FeatureStory
+    from ray_pipeline.demo.loop import LoopStory
     from ray_pipeline.demo.model import ModelStory
     from ray_pipeline.lake.verify_report import VerifyReport
     from ray_pipeline.runtime.jobs.gate import GateRunReport
@@ -58,6 +59,8 @@ class DemoReport:
     features: FeatureStory
     model: ModelStory | None
     """None where the stretch is too short for a training set with rows in all its splits."""
+    loop: LoopStory | None
+    """None where there is no model."""
     verified: VerifyReport
     seconds: float
     timings: Mapping[str, float]
@@ -190,12 +193,16 @@ def run_demo(
             from .features import tell_features  # Feast takes seconds to import: not before it is needed
 
             story = tell_features(config, plan, say)
-        told = None
+        told = loop = None
         if story.trainable:
             with timed(timings, "model"):
                 from .model import tell_model
 
                 told = tell_model(config, plan, story, say)
+            with timed(timings, "loop"):
+                from .loop import tell_loop
+
+                loop = tell_loop(config, plan, say)
     say("verifying lake, gate and tables from their objects alone")
     with timed(timings, "verify"):
         verified = pipeline.verify()
@@ -212,6 +219,7 @@ def run_demo(
         read_back=counted,
         features=story,
         model=told,
+        loop=loop,
         verified=verified,
         seconds=time.monotonic() - began,
         timings=timings,

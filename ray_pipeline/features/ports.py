@@ -60,6 +60,28 @@ class SourceMark:
     """Publication time of the newest event behind it: the clock of a replay."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Entities of one view."""
+
+    view: str
+    definition: str | None
+    """Of their states; None: their materialised rows are asked for."""
+    entities: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """What a store holds of several views."""
+
+    marks: Sequence[SourceMark]
+    """Of every view; empty where they were not asked for."""
+    states: Sequence[Sequence[Sequence[StateRow]]]
+    """For each that was asked with a definition, in their order, the states of each entity."""
+    rows: Sequence[Sequence[ValueRow | None]]
+    """For each that was asked without, the row of each entity."""
+
+
 class OnlineStore(Protocol):
     """Newest wins, decided in the store itself: any order, repetition or race of the same writes ends in one state.
 
@@ -86,6 +108,10 @@ class OnlineStore(Protocol):
 
     def read_rows(self, view: str, entities: Sequence[str]) -> list[ValueRow | None]:
         """Return the row of each entity, None where there is none, in one round trip."""
+        ...
+
+    def read_together(self, asked: Sequence[Asked], *, marks: bool) -> Together:
+        """Return what the other three would, of several views in one round trip; marks are read before the rest."""
         ...
 
     def marks(self, view: str | None = None) -> list[SourceMark]:

@@ -81,6 +81,10 @@ class ViewShape:
     """By the contract: an event published later than this after it happened, or before, is set aside and counted."""
     feed: Feed
 
+    def __hash__(self) -> int:
+        # Equal shapes agree in these two; all features with their kinds take as long as reading a value.
+        return hash((self.name, self.definition))
+
     def to_json(self) -> str:
         """Return the shape as one line; :meth:`from_json` reads it."""
         return json.dumps(asdict(self), separators=(",", ":"))

@@ -7,7 +7,7 @@ entities within some milliseconds.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
@@ -17,16 +17,20 @@ from ray_pipeline.features.reading import OffsetRange, Reading, Status
 from ray_pipeline.features.shape import ViewShape
 from ray_pipeline.features.state_codec import Columns, columns_of, decode_state, encode_state
 
-__all__ = ["Cell", "EntityState", "decode_state", "encode_state", "read_states"]
+__all__ = ["Cell", "Decode", "EntityState", "decode_state", "encode_state", "read_states"]
 
 
-def read_states(shape: ViewShape, states: Sequence[bytes], at_us: int) -> Reading:
+Decode = Callable[[ViewShape, bytes], Columns]
+"""What :func:`~ray_pipeline.features.state_codec.columns_of` does, from its bytes or from memory."""
+
+
+def read_states(shape: ViewShape, states: Sequence[bytes], at_us: int, decode: Decode = columns_of) -> Reading:
     """Return what the states of all partitions say of one entity at a moment.
 
     INVALID where the moment is before what one of them still holds, or a sum is beyond what its type can hold. Raises
     ``ValueError`` where the bytes are no state of this view.
     """
-    sources = [columns_of(shape, data) for data in states]
+    sources = [decode(shape, data) for data in states]
     if any(source.exact_from is not None and at_us < source.exact_from for source in sources):
         return _without(shape, Status.INVALID)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -17,6 +17,9 @@ from ray_pipeline.lake.keys import bad_key, contract_key, data_key
 from ray_pipeline.lake.parquet import decode_parquet, encode_parquet
 from ray_pipeline.lake.ports import ObjectStore
 from ray_pipeline.types import BadRecord, ContractRef, Offset, TopicPartition
+
+Describe = Callable[[pa.Table], Mapping[str, bytes] | None]
+"""What a file's footer is to say of its rows, by key; None: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,13 @@ class LandedFiles:
 
 
 def land_rows(
-    store: ObjectStore, checkpoint: Checkpoint, tables: Sequence[pa.Table], event_time: str | None
+    store: ObjectStore,
+    checkpoint: Checkpoint,
+    tables: Sequence[pa.Table],
+    event_time: str | None,
+    describe: Describe | None = None,
 ) -> LandedFiles:
-    """Write one file per event day."""
+    """Write one file per event day; ``describe`` says what is written into its footer."""
     if not any(table.num_rows for table in tables):
         return LandedFiles((), None, None)
     table = pa.concat_tables(tables)
@@ -60,7 +67,7 @@ def land_rows(
             checkpoint.epoch,
             checkpoint.nonce,
         )
-        files.append(_write(store, key, rows, day))
+        files.append(_write(store, key, rows, day, None if describe is None else describe(rows)))
     earliest, latest = event_range(table, event_time)
     return LandedFiles(tuple(files), earliest, latest)
 
@@ -99,7 +106,9 @@ def keep_contract(store: ObjectStore, pipeline: str, contract: DataContract) -> 
     store.put_if_absent(contract_key(pipeline, contract.digest, contract.kind), contract.text.encode())
 
 
-def _write(store: ObjectStore, key: str, table: pa.Table, day: str | None) -> DataFile:
-    data = encode_parquet(table)
+def _write(
+    store: ObjectStore, key: str, table: pa.Table, day: str | None, metadata: Mapping[str, bytes] | None = None
+) -> DataFile:
+    data = encode_parquet(table, metadata)
     store.put(key, data)
     return DataFile(key, table.num_rows, len(data), hashlib.sha256(data).hexdigest(), day)

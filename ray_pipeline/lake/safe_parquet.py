@@ -76,7 +76,7 @@ def read_batches(
     size = max(1, min(rows, BATCH_BYTES * metadata.num_rows // max(1, unpacked)))
     try:
         for batch in file.iter_batches(batch_size=size, columns=None if columns is None else list(columns)):
-            yield pa.Table.from_batches([batch])
+            yield pa.Table.from_batches([batch]).replace_schema_metadata()  # a footer is of its own file's rows
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileCorruptError(key, f"its rows cannot be read ({_first_line(error)})") from error
 

@@ -27,6 +27,7 @@ from ray_pipeline.features.label_values import ORDER, holds, value, with_order
 
 KEY, ASKED = "label_key", "asked_us"
 STATE, REASON, LABEL, KNOWN = "state", "reason", "label", "label_known_us"
+KNOWN_PARTITION, KNOWN_OFFSET = "label_partition", "label_offset"
 
 
 class State(StrEnum):
@@ -46,7 +47,8 @@ class Labelled:
 
     frame: pl.DataFrame
     """The rows and columns that were given, in their order, and ``state``, ``reason`` (of an unlabelled one),
-    ``label`` (of a labelled one) and ``label_known_us``, the publication of its outcome."""
+    ``label`` (of a labelled one), ``label_known_us``, the publication of its outcome, and ``label_partition`` and
+    ``label_offset``, where that lies."""
     replaced: int
     """Outcomes of these predictions that gave way to a newer one that says something else."""
     repeated: int
@@ -87,8 +89,11 @@ def join_labels(
     frame = frame.with_columns(
         pl.when(pl.col(STATE) == State.LABELLED).then(pl.col("#label")).alias(LABEL),
         pl.col("#known").alias(KNOWN),
+        pl.col("#known_partition").alias(KNOWN_PARTITION),
+        pl.col("#known_offset").alias(KNOWN_OFFSET),
     )
-    return Labelled(predictions.with_columns(frame.select(STATE, REASON, LABEL, KNOWN)), replaced, repeated)
+    found = frame.select(STATE, REASON, LABEL, KNOWN, KNOWN_PARTITION, KNOWN_OFFSET)
+    return Labelled(predictions.with_columns(found), replaced, repeated)
 
 
 def _judged(reasons: tuple[str, ...], deadline_us: int, watermark_us: int | None) -> tuple[pl.Expr, pl.Expr]:
@@ -130,7 +135,8 @@ def _newest(labels: LabelDefinition, table: pl.DataFrame, wanted: pl.DataFrame) 
     said = pl.struct(name for name in rows.columns if name not in ORDER)
     firsts = rows.with_columns(said.rle_id().alias("#run")).unique("#run", keep="first", maintain_order=True)
     newest = firsts.unique("#key", keep="last", maintain_order=True)
-    answers = newest.rename({ORDER[0]: "#known"}).drop(*ORDER[1:], "#run")
+    places = dict(zip(ORDER, ("#known", "#known_partition", "#known_offset"), strict=True))
+    answers = newest.rename(places).drop("#run")
     answers = answers.with_columns(pl.lit(value=True).alias("#answered"))
     return answers, firsts.height - newest.height, rows.height - firsts.height
 

@@ -12,6 +12,7 @@ from ray_pipeline.connectors.kafka.at_least_once_sink import AtLeastOnceDeadLett
 from ray_pipeline.connectors.kafka.consumer import KafkaSource
 from ray_pipeline.connectors.kafka.transactional_sink import TransactionalDeadLetterSink
 from ray_pipeline.runtime.dead_letter_topic import dead_letter_group
+from ray_pipeline.runtime.drift.counting import FileCounting
 from ray_pipeline.runtime.failpoints import failpoints
 from ray_pipeline.runtime.features.making import feature_maker, online_opener
 from ray_pipeline.runtime.partition import PartitionOwner
@@ -37,6 +38,8 @@ def build_worker(settings: RunSettings, incarnation: str, *, on_silence: Callabl
     datasets = settings.topics()
     effects = failpoints()
     online = online_opener(settings)
+    # One for all partitions of a dataset: they land in one thread, and look for a newer baseline once between them.
+    counting = {name: FileCounting(store, config.pipeline, name, clock=clock) for name in datasets.values()}
 
     def make_sink(tp: TopicPartition, source: SourceId) -> DeadLetterSink:
         topic = config.datasets[datasets[tp.topic]].dead_letter_topic
@@ -75,6 +78,7 @@ def build_worker(settings: RunSettings, incarnation: str, *, on_silence: Callabl
             breaker_records=config.ingest.bad_share_min_records,
             effects=effects,
             make_features=feature_maker(settings, online, dataset, store, clock, partitions, effects),
+            describe=counting[dataset].footer,
         )
 
     return Worker(

@@ -18,7 +18,7 @@ from ray_pipeline.errors import FencedError, PartitionStoppedError, SinkFencedEr
 from ray_pipeline.lake.entries import Data, Pause, Release, Tail
 from ray_pipeline.lake.fold import is_freed_by
 from ray_pipeline.lake.keys import LogId
-from ray_pipeline.lake.landing import Checkpoint, keep_contract, land_bad, land_rows
+from ray_pipeline.lake.landing import Checkpoint, Describe, keep_contract, land_bad, land_rows
 from ray_pipeline.lake.log import PartitionLog
 from ray_pipeline.lake.log_reader import read_tail
 from ray_pipeline.lake.ports import ObjectStore
@@ -79,12 +79,13 @@ class PartitionOwner:
         breaker_records: int = MIN_RECORDS,
         effects: Callable[[str], None] = no_effects,
         make_features: Callable[[LogId, Tail], FeatureProjection] | None = None,
+        describe: Describe | None = None,
     ) -> None:
         self._store, self._admin, self._make_sink, self._contract = store, admin, make_sink, contract
         self._pipeline, self._dataset, self._tp = pipeline, dataset, topic_partition
         self._owner, self._supervisor = owner, supervisor
         self._clock, self._rng, self._effects = clock, rng, effects
-        self._make_features = make_features
+        self._make_features, self._describe = make_features, describe
         self._start, self._limits = start, limits or CommitLimits()
         self._max_bad_share, self._breaker_records = max_bad_share, breaker_records
         self._log: PartitionLog | None = None
@@ -372,7 +373,7 @@ class PartitionOwner:
         assert self._projection is not None
         nonce, epoch = log.nonce(), log.tail.epoch
         checkpoint = Checkpoint(self._pipeline, self._tp, pending.start, pending.end, epoch, nonce)
-        landed = land_rows(self._store, checkpoint, pending.tables, self._contract.event_time)
+        landed = land_rows(self._store, checkpoint, pending.tables, self._contract.event_time, self._describe)
         bad_files = land_bad(self._store, checkpoint, pending.bad, self._contract.ref)
         return Data(
             epoch=epoch,

@@ -6,14 +6,15 @@ import gc
 import logging
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ray_pipeline.config.serve import Policy
 from ray_pipeline.connectors.online.settings import ClockKind
 from ray_pipeline.errors import OnlineStoreUnavailableError
 from ray_pipeline.features.shape import Feed, ValueType
+from ray_pipeline.runtime.features.remembered import Remembered
 from ray_pipeline.runtime.predictions.live import answer
 from ray_pipeline.runtime.predictions.policy import Answer, Policies
 from ray_pipeline.runtime.predictions.prediction import PredictionRequest
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from ray_pipeline.runtime.predictions.predictor import Predictor
 
 logger = logging.getLogger(__name__)
+
+RARELY: Final = (20_000, 20, 20)
+"""When the collector looks at what was made since: an answer leaves nothing behind, and each look delays one."""
 
 _MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 _DUMMY: Mapping[ValueType, Any] = {
@@ -49,6 +53,7 @@ class Answering:
     online: OnlineStore
     clock: ClockKind
     policies: Policies
+    remembered: Remembered = field(default_factory=Remembered)
 
     @property
     def manifest(self) -> ModelManifest:
@@ -71,7 +76,9 @@ class Answering:
 
     def answer(self, request: PredictionRequest) -> Answer:
         """Return the prediction, or why there is none. Waits for the online store."""
-        return answer(self.predictor, self.online, [request], self.policies, clock=self.clock)[0]
+        return answer(
+            self.predictor, self.online, [request], self.policies, clock=self.clock, remembered=self.remembered
+        )[0]
 
     def warm(self) -> None:
         """Answer a question about nobody, so that no client pays for what is made at the first one."""
@@ -121,6 +128,7 @@ class Opener:
         if not self._settled:  # what Feast and the others brought stays for good: a collection of it takes 0.2 s
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*RARELY)
             self._settled = True
         return opened
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 
 from ray_pipeline.errors import OnlineStoreUnavailableError
-from ray_pipeline.features.ports import SourceMark, StateRow, ValueRow, WriteCounts
+from ray_pipeline.features.ports import Asked, SourceMark, StateRow, Together, ValueRow, WriteCounts
 
 
 class MemoryOnlineStore:
@@ -72,6 +72,13 @@ class MemoryOnlineStore:
         self._call("read values")
         with self._lock:
             return [self.rows.get((view, entity)) for entity in entities]
+
+    def read_together(self, asked: Sequence[Asked], *, marks: bool) -> Together:
+        return Together(
+            self.marks() if marks else [],
+            [self.read_states(one.view, one.definition, one.entities) for one in asked if one.definition is not None],
+            [self.read_rows(one.view, one.entities) for one in asked if one.definition is None],
+        )
 
     def marks(self, view: str | None = None) -> list[SourceMark]:
         self._call("read marks")

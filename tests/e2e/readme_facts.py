@@ -24,6 +24,9 @@ _SAID = {
     "store_options": "none",
     "catalog": "in a folder as store: SQLite",
     "lineage.namespace": "the pipeline's name",
+    "drift.windows": "`[2, 3]`",
+    "drift.without": "none",
+    "retrain.arming": "`[labels, estimate, deadline]`",
 }
 """Defaults that depend on other keys, in words."""
 

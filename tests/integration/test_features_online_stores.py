@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from redis.connection import Connection
 
 from ray_pipeline.connectors.online import OnlineSettings, open_online
 from ray_pipeline.connectors.online.settings import Kind
-from ray_pipeline.features.ports import OnlineStore, SourceMark, StateRow, ValueRow
+from ray_pipeline.features.ports import Asked, OnlineStore, SourceMark, StateRow, ValueRow
 from tests.online_model import MemoryOnlineStore
 from tests.servers.redis import RedisServer
 
@@ -85,7 +86,8 @@ def everything(store: OnlineStore) -> list[Any]:
     for view in VIEWS:
         found += [store.marks(view), store.count(view), store.entities(view, 2), store.read_rows(view, asked)]
         found += [store.read_states(view, definition, asked) for definition in ("d1", "d2")]
-    return found
+    several = [Asked(view, definition, asked) for definition in ("d1", None, "d2") for view in VIEWS]
+    return [*found, store.read_together(several, marks=True), store.read_together(several[1:3], marks=False)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -222,6 +224,37 @@ def test_nothing_is_written_and_nothing_read_without_trouble(store: Any) -> None
     assert store.write_states([], []) == store.write_rows("v", [])
     assert store.read_states("v", "d", []) == []
     assert store.read_rows("v", []) == []
+
+
+def test_what_is_read_together_is_what_is_read_one_by_one(store: Any) -> None:
+    store.write_states([state(1)], [SourceMark("v", "d", "s", 1, 7)])
+    store.write_rows("w", [ValueRow("[1]", 1, 0, b"x")])
+    for view in ("v", "w", "v"):  # one more view with marks each time, and none the last time
+        store.write_states([], [SourceMark(view, "d", "s", 1, 7)])
+        asked = [Asked("w", None, ["[1]", "[2]"]), Asked("v", "d", [state(1).entity, "[2]"]), Asked("w", None, [])]
+        found = store.read_together(asked, marks=True)
+        assert list(found.marks) == store.marks()
+        assert [list(each) for each in found.states] == [store.read_states("v", "d", [state(1).entity, "[2]"])]
+        assert [list(each) for each in found.rows] == [store.read_rows("w", ["[1]", "[2]"]), []]
+    assert list(store.read_together([], marks=False).marks) == []
+
+
+def test_redis_is_asked_once_for_everything(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Any = open_online(settings_of("redis", Path(), request))
+    real.write_states([state(1)], [SourceMark("v", "d", "s", 1, 7), SourceMark("w", "d", "s", 1, 7)])
+    trips: list[object] = []
+    send = Connection.send_packed_command
+
+    def counted(self: Any, *args: Any, **options: Any) -> Any:
+        trips.append(args)
+        return send(self, *args, **options)
+
+    asked = [Asked("v", "d", [state(1).entity, "[2]"]), Asked("w", None, ["[1]"]), Asked("w", "d", ["[1]"])]
+    real.read_together(asked, marks=True)
+    monkeypatch.setattr(Connection, "send_packed_command", counted)
+    real.read_together(asked, marks=True)
+    assert len(trips) == 1
+    real.close()
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

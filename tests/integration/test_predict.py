@@ -22,7 +22,8 @@ from ray_pipeline.errors import ModelFileError, ModelMismatchError, PredictionLo
 from ray_pipeline.features.reading import Status
 from ray_pipeline.model.manifest import MODEL, ModelManifest
 from ray_pipeline.runtime.models.registry import ModelRegistry
-from ray_pipeline.runtime.predictions.batch import predict_batch
+from ray_pipeline.runtime.predictions import batch
+from ray_pipeline.runtime.predictions.batch import predict_batch, predict_versions
 from ray_pipeline.runtime.predictions.policy import told_apart
 from ray_pipeline.runtime.predictions.predictor import open_predictor
 from ray_pipeline.runtime.predictions.publish import publish_predictions
@@ -225,6 +226,31 @@ def test_into_how_many_blocks_a_batch_is_cut_changes_no_answer(manifest: ModelMa
     start, end = datetime(2013, 2, 5, 12, tzinfo=UTC), datetime(2013, 2, 5, 15, tzinfo=UTC)
     asked = questions(settings, predictor, start, end)
     assert predict_batch(settings, predictor, asked, blocks=3) == predict_batch(settings, predictor, asked)
+
+
+def test_versions_that_see_the_same_have_their_features_read_once(
+    manifest: ModelManifest, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_config(config)
+    first = _predictor(settings, manifest)
+    second = replace(first, manifest=replace(manifest, number=manifest.number + 1))
+    narrower = replace(
+        first, shapes={**first.shapes, "a view of another definition": next(iter(first.shapes.values()))}
+    )
+    start, end = datetime(2013, 2, 5, 12, tzinfo=UTC), datetime(2013, 2, 5, 13, tzinfo=UTC)
+    asked = questions(settings, first, start, end)
+    reads: list[Any] = []
+
+    def read_offline(config: PipelineConfig, predictor: Any, *args: Any, **options: Any) -> Any:
+        reads.append(predictor)
+        return offline(config, predictor, *args, **options)
+
+    offline = batch.read_offline
+    monkeypatch.setattr(batch, "read_offline", read_offline)
+    answers = predict_versions(settings, (first, second, narrower), asked)
+    assert reads == [first, narrower]
+    assert answers == [predict_batch(settings, one, asked) for one in (first, second, narrower)]
+    assert {one.version for one in told_apart(answers[1])[0]} == {manifest.number + 1}
 
 
 def test_a_topic_that_takes_no_events_is_an_error_that_may_be_tried_again(

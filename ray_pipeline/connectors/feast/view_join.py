@@ -27,6 +27,8 @@ STATUS, EVENT = "__status", "__event"
 _ENTITY, _AT, _CREATED = "#entity", "#event", "#created"
 """Columns of a block's rows beside the features."""
 _MOST = 0.5
+_TOGETHER = 50_000
+"""Rows of small files that are looked through in one go."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,8 +71,21 @@ def key_frame(table: pa.Table, keys: Iterable[str]) -> pl.DataFrame:
 
 def read_share(plan: ViewPlan, share: Iterable[Piece], asked: Question) -> pa.Table:
     """Return the rows of a share that belong to entities of the labels, as :func:`deal` takes them."""
-    found = [asked_rows(plan, rows, asked.entities) for piece in share for rows in read_piece(plan, piece, asked.span)]
+    found = [asked_rows(plan, rows, asked.entities) for rows in _gathered(plan, share, asked.span)]
     return pa.concat_tables(found) if found else asked_rows(plan, _no_rows(plan), asked.entities)
+
+
+def _gathered(plan: ViewPlan, share: Iterable[Piece], span: Span) -> Iterator[pa.Table]:
+    """Yield a share's rows, some files at a time: a table has one for each day, and to look through one costs."""
+    waiting: list[pa.Table] = []
+    for piece in share:
+        for rows in read_piece(plan, piece, span):
+            waiting.append(rows)
+            if sum(one.num_rows for one in waiting) >= _TOGETHER:
+                yield pa.concat_tables(waiting)
+                waiting = []
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def asked_rows(plan: ViewPlan, rows: pa.Table, entities: pl.DataFrame) -> pa.Table:

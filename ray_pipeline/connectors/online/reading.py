@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ray_pipeline.clock import Clock, WallClock
 from ray_pipeline.connectors.online.settings import ClockKind
-from ray_pipeline.features.ports import OnlineStore, ValueRow
+from ray_pipeline.features.ports import OnlineStore, SourceMark, StateRow, ValueRow
 from ray_pipeline.features.reading import Reading, Status
 from ray_pipeline.features.shape import ViewShape
-from ray_pipeline.features.state import read_states
+from ray_pipeline.features.state import Decode, read_states
+from ray_pipeline.features.state_codec import columns_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,13 @@ def given(at_us: int) -> Moment:
 def now(store: OnlineStore, clock: ClockKind, machine: Clock | None = None) -> Moment:
     """Return the store's now: the machine's clock, or the newest publication that any of its marks has seen."""
     if clock is ClockKind.REPLAY:
-        return Moment(max((mark.published_us for mark in store.marks()), default=None))
+        return replayed(store.marks())
     return Moment(int((machine or WallClock()).now().timestamp() * 1_000_000), happened_by=False)
+
+
+def replayed(marks: Sequence[SourceMark]) -> Moment:
+    """Return the now of a replay, by the marks of its store."""
+    return Moment(max((mark.published_us for mark in marks), default=None))
 
 
 def state_readings(
@@ -43,12 +49,25 @@ def state_readings(
     """Return what the partitions' states say, merged; one round trip. No entity: NOT_FOUND."""
     asked = list(dict.fromkeys(entity for entity in entities if entity is not None))
     found = dict(zip(asked, store.read_states(shape.name, shape.definition, asked), strict=True)) if asked else {}
+    return readings_of(shape, entities, moments, found)
+
+
+def readings_of(
+    shape: ViewShape,
+    entities: Sequence[str | None],
+    moments: Sequence[Moment],
+    found: Mapping[str, Sequence[StateRow]],
+    decode: Decode = columns_of,
+) -> list[Reading]:
+    """Return what the states that were found say, merged. No entity: NOT_FOUND."""
     nothing = Reading(Status.NOT_FOUND, (None,) * len(shape.features))
     readings: list[Reading] = []
     for entity, moment in zip(entities, moments, strict=True):
         states = [] if entity is None else [row.state for row in found[entity]]
-        known = states and moment.at_us is not None
-        readings.append(read_states(shape, states, moment.at_us) if known and moment.at_us is not None else nothing)
+        if states and moment.at_us is not None:
+            readings.append(read_states(shape, states, moment.at_us, decode))
+        else:
+            readings.append(nothing)
     return readings
 
 

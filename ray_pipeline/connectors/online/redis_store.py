@@ -39,7 +39,7 @@ from ray_pipeline.connectors.online.redis_scripts import (
 from ray_pipeline.connectors.online.redis_trouble import translate
 from ray_pipeline.connectors.online.settings import OnlineSettings
 from ray_pipeline.errors import OnlineStoreDeniedError
-from ray_pipeline.features.ports import SourceMark, StateRow, ValueRow, WriteCounts
+from ray_pipeline.features.ports import Asked, SourceMark, StateRow, Together, ValueRow, WriteCounts
 
 FORMAT = b"1"
 _AT_ONCE = 2_000
@@ -64,6 +64,7 @@ class RedisStore:
             protocol=2,
         )
         self._lock, self._checked = threading.Lock(), False
+        self._marked: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -102,13 +103,7 @@ class RedisStore:
         prefix = self._states(view, definition)
         with self._asking("read states"):
             answers = self._pipelined([("HGETALL", f"{prefix}{entity}") for entity in entities])
-        return [
-            [
-                StateRow(view, definition, entity, source.decode(), unstamped(data[:STAMP]), data[STAMP:])
-                for source, data in sorted(found.items())
-            ]
-            for entity, found in zip(entities, answers, strict=True)
-        ]
+        return _states(view, definition, entities, answers)
 
     def write_rows(self, view: str, rows: Sequence[ValueRow], *, expire_seconds: float | None = None) -> WriteCounts:
         """Write values by one script; with ``expire_seconds`` Redis forgets each row so long after its last write."""
@@ -132,7 +127,42 @@ class RedisStore:
         prefix = self._key(view, "v:")
         with self._asking("read values"):
             found: Any = self._redis.mget([f"{prefix}{entity}" for entity in entities])
-        return [None if data is None else _row(entity, data) for entity, data in zip(entities, found, strict=True)]
+        return _rows(entities, found)
+
+    def read_together(self, asked: Sequence[Asked], *, marks: bool) -> Together:
+        """Return states and rows of several views, and the marks, in one round trip.
+
+        Marks are asked of the views that had some the last time; where they changed, it takes one more round trip.
+        """
+        with self._asking("read features"):
+            found, marked = self._together(asked, self._marked if marks else ()), self._marked
+            if marks and (there := tuple(sorted(member.decode() for member in found[0]))) != marked:
+                found, marked = self._together(asked, there), there
+                self._marked = there
+        answers = iter(found[1:])
+        return Together(
+            _marks(marked, [next(answers) for _ in marked]) if marks else [],
+            [
+                _states(one.view, one.definition, one.entities, [next(answers) for _ in one.entities])
+                for one in asked
+                if one.definition is not None
+            ],
+            [_rows(one.entities, next(answers)) if one.entities else [] for one in asked if one.definition is None],
+        )
+
+    def _together(self, asked: Sequence[Asked], marked: Sequence[str]) -> list[Any]:
+        """Ask for the views that have marks, for the marks of some, for states, and for rows, in this order."""
+        commands: list[tuple[Any, ...]] = [("SMEMBERS", self._views)]
+        commands += [("HGETALL", self._key(view, "marks")) for view in marked]
+        for one in asked:
+            if one.definition is not None:
+                prefix = self._states(one.view, one.definition)
+                commands += [("HGETALL", f"{prefix}{entity}") for entity in one.entities]
+        for one in asked:
+            if one.definition is None and one.entities:
+                prefix = self._key(one.view, "v:")
+                commands.append(("MGET", *(f"{prefix}{entity}" for entity in one.entities)))
+        return self._pipelined(commands)
 
     def marks(self, view: str | None = None) -> list[SourceMark]:
         """Return how far every source is in the view, or in every view."""
@@ -140,11 +170,7 @@ class RedisStore:
             members: Any = self._redis.smembers(self._views) if view is None else ()
             views = sorted(member.decode() for member in members) if view is None else [view]
             found = self._pipelined([("HGETALL", self._key(name, "marks")) for name in views])
-        return [
-            _mark(name, field.decode(), data)
-            for name, marks in zip(views, found, strict=True)
-            for field, data in sorted(marks.items())
-        ]
+        return _marks(views, found)
 
     def count(self, view: str) -> int:
         """Return how many entities the view has; one that expired counts no more."""
@@ -259,6 +285,28 @@ class RedisStore:
 @cache
 def _digest(script: str) -> str:
     return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
+
+
+def _states(view: str, definition: str, entities: Sequence[str], answers: Sequence[Any]) -> list[list[StateRow]]:
+    return [
+        [
+            StateRow(view, definition, entity, source.decode(), unstamped(data[:STAMP]), data[STAMP:])
+            for source, data in sorted(found.items())
+        ]
+        for entity, found in zip(entities, answers, strict=True)
+    ]
+
+
+def _rows(entities: Sequence[str], answers: Sequence[bytes | None]) -> list[ValueRow | None]:
+    return [None if data is None else _row(entity, data) for entity, data in zip(entities, answers, strict=True)]
+
+
+def _marks(views: Sequence[str], answers: Sequence[Any]) -> list[SourceMark]:
+    return [
+        _mark(view, field.decode(), data)
+        for view, marks in zip(views, answers, strict=True)
+        for field, data in sorted(marks.items())
+    ]
 
 
 def _mark(view: str, field: str, data: bytes) -> SourceMark:

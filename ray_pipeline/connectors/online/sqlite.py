@@ -13,7 +13,7 @@ from typing import Any
 
 from ray_pipeline.connectors.online.settings import OnlineSettings
 from ray_pipeline.connectors.online.sqlite_file import SqliteFile
-from ray_pipeline.features.ports import SourceMark, StateRow, ValueRow, WriteCounts
+from ray_pipeline.features.ports import Asked, SourceMark, StateRow, Together, ValueRow, WriteCounts
 
 _AT_ONCE = 30_000
 """Parameters of one statement; the least that SQLite is ever built with is 32,766."""
@@ -63,15 +63,8 @@ class SqliteStore:
 
     def read_states(self, view: str, definition: str, entities: Sequence[str]) -> list[list[StateRow]]:
         """Return the states of each entity, by source."""
-        found: dict[str, list[StateRow]] = {entity: [] for entity in entities}
-        statement = """SELECT entity, source, "offset", state FROM states
-            WHERE project = ? AND view = ? AND definition = ? AND entity IN ({}) ORDER BY source"""
         with self._file.reading("read states") as connection:
-            for entity, source, offset, state in _select(
-                connection, statement, (self._project, view, definition), list(found)
-            ):
-                found[entity].append(StateRow(view, definition, entity, source, offset, state))
-        return [found[entity] for entity in entities]
+            return self._states(connection, view, definition, entities)
 
     def write_rows(self, view: str, rows: Sequence[ValueRow], *, expire_seconds: float | None = None) -> WriteCounts:  # noqa: ARG002
         """Write values in one transaction; here none of them expires."""
@@ -87,23 +80,28 @@ class SqliteStore:
 
     def read_rows(self, view: str, entities: Sequence[str]) -> list[ValueRow | None]:
         """Return the row of each entity."""
-        statement = """SELECT entity, event, created, "values" FROM "rows"
-            WHERE project = ? AND view = ? AND entity IN ({})"""
         with self._file.reading("read values") as connection:
-            rows = _select(connection, statement, (self._project, view), list(dict.fromkeys(entities)))
-            found = {row[0]: ValueRow(*row) for row in rows}
-        return [found.get(entity) for entity in entities]
+            return self._rows(connection, view, entities)
+
+    def read_together(self, asked: Sequence[Asked], *, marks: bool) -> Together:
+        """Return states and rows of several views, and the marks, of one connection and one moment of the file."""
+        states: list[list[list[StateRow]]] = []
+        rows: list[list[ValueRow | None]] = []
+        with self._file.reading("read features") as connection:
+            connection.execute("BEGIN")  # the file is locked once, not for each statement
+            marked = self._marks(connection, None) if marks else []
+            for one in asked:
+                if one.definition is None:
+                    rows.append(self._rows(connection, one.view, one.entities))
+                else:
+                    states.append(self._states(connection, one.view, one.definition, one.entities))
+            connection.execute("COMMIT")
+        return Together(marked, states, rows)
 
     def marks(self, view: str | None = None) -> list[SourceMark]:
         """Return how far every source is in the view, or in every view."""
-        statement = 'SELECT view, definition, source, "offset", published FROM marks WHERE project = ?'
-        values = [self._project]
-        if view is not None:
-            statement += " AND view = ?"
-            values.append(view)
         with self._file.reading("read its marks") as connection:
-            found = connection.execute(f"{statement} ORDER BY view, definition, source", values)
-            return [SourceMark(*row) for row in found]
+            return self._marks(connection, view)
 
     def count(self, view: str) -> int:
         """Return how many entities the view has."""
@@ -129,6 +127,33 @@ class SqliteStore:
     def close(self) -> None:
         """Let connections go; a later call opens one again."""
         self._file.close()
+
+    def _states(
+        self, connection: sqlite3.Connection, view: str, definition: str, entities: Sequence[str]
+    ) -> list[list[StateRow]]:
+        found: dict[str, list[StateRow]] = {entity: [] for entity in entities}
+        statement = """SELECT entity, source, "offset", state FROM states
+            WHERE project = ? AND view = ? AND definition = ? AND entity IN ({}) ORDER BY source"""
+        before = (self._project, view, definition)
+        for entity, source, offset, state in _select(connection, statement, before, list(found)):
+            found[entity].append(StateRow(view, definition, entity, source, offset, state))
+        return [found[entity] for entity in entities]
+
+    def _rows(self, connection: sqlite3.Connection, view: str, entities: Sequence[str]) -> list[ValueRow | None]:
+        statement = """SELECT entity, event, created, "values" FROM "rows"
+            WHERE project = ? AND view = ? AND entity IN ({})"""
+        rows = _select(connection, statement, (self._project, view), list(dict.fromkeys(entities)))
+        found = {row[0]: ValueRow(*row) for row in rows}
+        return [found.get(entity) for entity in entities]
+
+    def _marks(self, connection: sqlite3.Connection, view: str | None) -> list[SourceMark]:
+        statement = 'SELECT view, definition, source, "offset", published FROM marks WHERE project = ?'
+        values = [self._project]
+        if view is not None:
+            statement += " AND view = ?"
+            values.append(view)
+        found = connection.execute(f"{statement} ORDER BY view, definition, source", values)
+        return [SourceMark(*row) for row in found]
 
 
 _ENTITIES = """SELECT entity FROM states WHERE project = ? AND view = ?

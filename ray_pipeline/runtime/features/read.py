@@ -6,26 +6,31 @@ call, and says of each value when it changed and which events it rests on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ray_pipeline.config.nearest import unknown
-from ray_pipeline.connectors.online.reading import Moment, given, now, row_status, rows_of, state_readings
+from ray_pipeline.connectors.online.reading import Moment, given, now, readings_of, replayed, row_status
 from ray_pipeline.connectors.online.settings import ClockKind
 from ray_pipeline.connectors.online.values import plain, unpack
 from ray_pipeline.errors import UsageError
 from ray_pipeline.features.entity import entity_key
+from ray_pipeline.features.ports import Asked, Together
 from ray_pipeline.features.reading import Status
 from ray_pipeline.features.service import Service, ServiceView
 from ray_pipeline.features.shape import Feed, KeyShape, ValueType, ViewShape
+from ray_pipeline.features.state import Decode
+from ray_pipeline.features.state_codec import columns_of
 from ray_pipeline.runtime.features.answers import FeatureAnswer, FeatureAnswers, FeatureValue
 
 if TYPE_CHECKING:
     from ray_pipeline.clock import Clock
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.features.definition import RequestDefinition
-    from ray_pipeline.features.ports import OnlineStore, ValueRow
+    from ray_pipeline.features.ports import OnlineStore, StateRow, ValueRow
+    from ray_pipeline.runtime.features.remembered import Remembered
 
 AsOf = datetime | Sequence[datetime] | None
 Row = Mapping[str, Any]
@@ -81,23 +86,38 @@ def read_with(
     *,
     clock: ClockKind = ClockKind.WALL,
     machine: Clock | None = None,
+    remembered: Remembered | None = None,
 ) -> FeatureAnswers:
-    """Return what a service answers from a store that is open; one round trip for each view.
+    """Return what a service answers from a store that is open, in one round trip.
 
     A part of an entity that is null gives NOT_FOUND. Raises ``UsageError`` where one is absent or of another type.
     """
     if not rows:
         return FeatureAnswers(service.name, ())
-    moments = _moments(rows, as_of) or [now(store, clock, machine)] * len(rows)
+    moments = _moments(rows, as_of)
+    if moments is None and clock is not ClockKind.REPLAY:
+        moments = [now(store, clock, machine)] * len(rows)
+    asked_views = [_asked_view(service, shapes, asked, rows) for asked in service.views]
+    wanted = [one.wanted for one in asked_views if one.wanted.entities]
+    found = Together([], [], [])
+    if wanted or moments is None:
+        found = store.read_together(wanted, marks=moments is None)
+    if moments is None:
+        moments = [replayed(found.marks)] * len(rows)
+    states, materialised = iter(found.states), iter(found.rows)
     answers: list[dict[str, FeatureValue]] = [{} for _ in rows]
-    for asked in service.views:
-        if asked.view not in shapes:
-            raise UsageError(f"service {service.name} asks for view {asked.view}, which this pipeline does not compute")
-        for answer, values in zip(answers, _view(store, shapes[asked.view], asked, rows, moments), strict=True):
-            answer.update({f"{asked.shown}__{name}": value for name, value in values.items()})
+    for one in asked_views:
+        if one.shape.feed is Feed.MATERIALIZED:
+            each_row = dict(zip(one.wanted.entities, next(materialised), strict=True)) if one.wanted.entities else {}
+            each = _of_rows(one, each_row, moments)
+        else:
+            each_state = dict(zip(one.wanted.entities, next(states), strict=True)) if one.wanted.entities else {}
+            each = _of_states(one, each_state, moments, columns_of if remembered is None else remembered.decode)
+        for answer, values in zip(answers, each, strict=True):
+            answer.update(zip(one.names, values, strict=True))
     if service.request is not None:
-        for answer, values in zip(answers, request_answers(service.request, rows), strict=True):
-            answer.update({f"{service.request.name}__{name}": value for name, value in values.items()})
+        for answer, of_request in zip(answers, _of_requests(service.request, rows, remembered), strict=True):
+            answer.update({f"{service.request.name}__{name}": value for name, value in of_request.items()})
     return FeatureAnswers(
         service.name,
         tuple(
@@ -107,42 +127,82 @@ def read_with(
     )
 
 
-def _view(
-    store: OnlineStore, shape: ViewShape, asked: ServiceView, rows: Sequence[Row], moments: Sequence[Moment]
-) -> list[dict[str, FeatureValue]]:
+@dataclass(frozen=True, slots=True)
+class _AskedView:
+    """One view of a service, for some rows."""
+
+    shape: ViewShape
+    asked: ServiceView
+    names: Sequence[str]
+    """Of its features, as answers have them."""
+    entities: Sequence[str | None]
+    """Of each row."""
+    wanted: Asked
+
+
+def _asked_view(
+    service: Service, shapes: Mapping[str, ViewShape], asked: ServiceView, rows: Sequence[Row]
+) -> _AskedView:
+    if asked.view not in shapes:
+        raise UsageError(f"service {service.name} asks for view {asked.view}, which this pipeline does not compute")
+    shape, shown = shapes[asked.view], asked.shown
     entities = [_entity(shape, asked, number, row) for number, row in enumerate(rows)]
-    if shape.feed is Feed.MATERIALIZED:
-        found = rows_of(store, shape.name, entities)
-        return [_of_row(shape, asked, row, moment) for row, moment in zip(found, moments, strict=True)]
-    answers: list[dict[str, FeatureValue]] = []
-    for reading in state_readings(store, shape, entities, moments):
+    definition = None if shape.feed is Feed.MATERIALIZED else shape.definition
+    wanted = Asked(shape.name, definition, list(dict.fromkeys(one for one in entities if one is not None)))
+    return _AskedView(shape, asked, [f"{shown}__{name}" for name in asked.features], entities, wanted)
+
+
+def _of_states(
+    one: _AskedView, found: Mapping[str, Sequence[StateRow]], moments: Sequence[Moment], decode: Decode
+) -> Iterator[list[FeatureValue]]:
+    places = {feature.name: place for place, feature in enumerate(one.shape.features)}
+    picked = [(place := places[name], one.shape.features[place].type) for name in one.asked.features]
+    for reading in readings_of(one.shape, one.entities, moments, found, decode):
         event = None if reading.event_us is None else _moment(reading.event_us)
-        values = {
-            feature.name: FeatureValue(_python(feature.type, value), reading.status, event, reading.offsets)
-            for feature, value in zip(shape.features, reading.values, strict=True)
-        }
-        answers.append({name: values[name] for name in asked.features})
-    return answers
+        yield [
+            FeatureValue(_python(kind, reading.values[place]), reading.status, event, reading.offsets)
+            for place, kind in picked
+        ]
 
 
-def _of_row(shape: ViewShape, asked: ServiceView, row: ValueRow | None, moment: Moment) -> dict[str, FeatureValue]:
+def _of_rows(
+    one: _AskedView, found: Mapping[str, ValueRow | None], moments: Sequence[Moment]
+) -> Iterator[list[FeatureValue]]:
+    for entity, moment in zip(one.entities, moments, strict=True):
+        yield _of_row(one.shape, one.asked, None if entity is None else found[entity], moment)
+
+
+def _of_row(shape: ViewShape, asked: ServiceView, row: ValueRow | None, moment: Moment) -> list[FeatureValue]:
     status = row_status(row, moment, shape.ttl)
     if row is None or status is not Status.PRESENT:
         known = row is not None and status is Status.OUTSIDE_MAX_AGE
         event = _moment(row.event_us) if row is not None and known else None
-        return {name: FeatureValue(None, status, event) for name in asked.features}
+        return [FeatureValue(None, status, event)] * len(asked.features)
     types = {feature.name: feature.type for feature in shape.features}
     values, event = unpack(row.values), _moment(row.event_us)
-    answer: dict[str, FeatureValue] = {}
+    answer: list[FeatureValue] = []
     for name in asked.features:
         if name not in values:  # a row from before the feature was added
-            answer[name] = FeatureValue(None, Status.NOT_FOUND, event)
+            answer.append(FeatureValue(None, Status.NOT_FOUND, event))
             continue
         value = plain(values[name])
         if types[name] is ValueType.TIMESTAMP and value is not None:
             value *= 1_000_000  # Feast keeps seconds
-        answer[name] = FeatureValue(_python(types[name], value), status, event)
+        answer.append(FeatureValue(_python(types[name], value), status, event))
     return answer
+
+
+def _of_requests(
+    request: RequestDefinition, rows: Sequence[Row], remembered: Remembered | None
+) -> Sequence[Mapping[str, FeatureValue]]:
+    if remembered is None or len(rows) > 1:
+        return request_answers(request, rows)
+    known = remembered.of_request(request, rows[0])
+    if known is not None:
+        return [known]
+    found = request_answers(request, rows)
+    remembered.keep(request, rows[0], found[0])
+    return found
 
 
 def request_answers(request: RequestDefinition, rows: Sequence[Row]) -> list[dict[str, FeatureValue]]:

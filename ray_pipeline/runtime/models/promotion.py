@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ray_pipeline.errors import NoModelError, UsageError
-from ray_pipeline.runtime.models.aliases import Alias, AliasMove, MoveKind, made_by, rollback_target
+from ray_pipeline.errors import AliasConflictError, NoModelError, UsageError
+from ray_pipeline.runtime.models.aliases import Alias, AliasMove, MoveKind, fold, made_by, rollback_target
 from ray_pipeline.runtime.models.registry import ModelRegistry
 from ray_pipeline.text import count
 
@@ -24,6 +24,7 @@ def promote(
     who: str | None = None,
     reason: str,
     evidence: Mapping[str, Any] | None = None,
+    expected: int | None = None,
     registry: ModelRegistry | None = None,
     repo: Any = None,
     on_message: Say | None = None,
@@ -33,13 +34,15 @@ def promote(
     It is opened first as a replica opens it. One that cannot load (a file changed, types that are not listed, a view
     defined otherwise by now) is refused, and the champion stays. The present champion is not promoted again: what is
     returned is the move that made it champion, and ``on_message`` gets a sentence. ``AliasConflictError``: somebody
-    moved the champion meanwhile.
+    moved the champion meanwhile; or it is not the ``expected`` version, where one is given.
     """
     reason = _sentence(reason)
     registry = registry or open_registry(config)
     present = registry.aliases(name).get(Alias.CHAMPION)
     number = registry.find(name, which)
     _open(config, registry, name, number, repo)
+    if expected is not None and present not in (expected, number):
+        raise AliasConflictError(name, Alias.CHAMPION, expected, present)
     if number == present:
         found = made_by(registry.history(name), Alias.CHAMPION)
         assert found is not None
@@ -64,18 +67,23 @@ def rollback(
     *,
     who: str | None = None,
     reason: str,
+    evidence: Mapping[str, Any] | None = None,
+    expected: int | None = None,
     registry: ModelRegistry | None = None,
     repo: Any = None,
 ) -> AliasMove:
     """Make the version champion again that was it before the last promotion; ``NoModelError`` where none was.
 
     Promotions are a stack: a second rollback goes one promotion further back, it does not undo the first. The version
-    is opened as :func:`promote` opens it.
+    is opened as :func:`promote` opens it. ``AliasConflictError``: somebody moved the champion meanwhile; or it is not
+    the ``expected`` version, where one is given.
     """
     reason = _sentence(reason)
     registry = registry or open_registry(config)
     moves = registry.history(name)
-    present = registry.aliases(name).get(Alias.CHAMPION)
+    present = fold(moves).get(Alias.CHAMPION)
+    if expected is not None and present != expected:
+        raise AliasConflictError(name, Alias.CHAMPION, expected, present)
     target = rollback_target(moves)
     if target is None:
         registry.find(name, "latest")
@@ -92,6 +100,7 @@ def rollback(
         who=who or _whoami(),
         reason=reason,
         kind=MoveKind.ROLLBACK,
+        evidence=evidence,
     )
 
 

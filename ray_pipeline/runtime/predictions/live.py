@@ -20,6 +20,7 @@ from ray_pipeline.runtime.predictions.predictor import Predictor, score
 
 if TYPE_CHECKING:
     from ray_pipeline.features.ports import OnlineStore
+    from ray_pipeline.runtime.features.remembered import Remembered
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +36,13 @@ def answer(
     *,
     clock: ClockKind = ClockKind.WALL,
     machine: Clock | None = None,
+    remembered: Remembered | None = None,
 ) -> list[Answer]:
     """Return for each request its prediction, or why there is none; in their order.
 
-    ``clock`` is the online store's, ``machine`` what the wall clock reads. A store that does not answer is no error
-    here: the policies say what becomes of it, and where they say answer, every stored feature is INVALID.
+    ``clock`` is the online store's, ``machine`` what the wall clock reads, ``remembered`` belongs to this predictor. A
+    store that does not answer is no error here: the policies say what becomes of it, and where they say answer, every
+    stored feature is INVALID.
     """
     found: dict[int, Found] = {}
     # Those that name no moment share the store's now.
@@ -48,7 +51,7 @@ def answer(
     for numbers in (named, others):
         if numbers:
             some = [requests[number] for number in numbers]
-            found |= zip(numbers, _read(predictor, online, some, policies, clock, machine), strict=True)
+            found |= zip(numbers, _read(predictor, online, some, policies, clock, machine, remembered), strict=True)
     return scored(predictor, requests, [found[number] for number in range(len(requests))], Source.ONLINE)
 
 
@@ -75,13 +78,21 @@ def _read(
     policies: Policies,
     clock: ClockKind,
     machine: Clock | None,
+    remembered: Remembered | None,
 ) -> list[Found]:
     """Read the features of requests that all name a moment, or none of them does."""
     rows = [request.values for request in requests]
     moments = [request.as_of for request in requests if request.as_of is not None]
     try:
         answers = read_with(
-            online, predictor.shapes, predictor.service, rows, moments or None, clock=clock, machine=machine
+            online,
+            predictor.shapes,
+            predictor.service,
+            rows,
+            moments or None,
+            clock=clock,
+            machine=machine,
+            remembered=remembered,
         )
     except (OnlineStoreUnavailableError, OnlineStoreDeniedError) as error:
         logger.warning("answering without features: %s", error)  # an answer shows nobody what a store is called

@@ -34,7 +34,7 @@ def join_outcomes(
 
     Only rows whose key some prediction asks for are kept in memory.
     """
-    keys = predictions[KEY].drop_nulls().unique()
+    keys = frozenset(predictions[KEY].cast(pl.String).drop_nulls())
     asked, answered = (_with_key(names, labels) for names in columns_of(labels))
     questions = _frame(read_landed(config, labels.requests, asked, _Chosen(labels, keys).of))
     chosen = _Chosen(labels, keys)
@@ -55,7 +55,7 @@ class _Chosen:
     """Keeps the rows of some keys, and remembers the newest publication of all rows."""
 
     labels: LabelDefinition
-    keys: pl.Series
+    keys: frozenset[str]
     newest_us: int | None = field(default=None)
 
     def of(self, part: pa.Table) -> pa.Table:
@@ -66,7 +66,8 @@ class _Chosen:
         if _root(self.labels) not in part.column_names:
             return part.slice(0, 0)
         key = frame.select(column(self.labels.on).cast(pl.String).alias("key"))["key"]
-        return part.filter(key.is_in(self.keys.implode()).fill_null(value=False).to_arrow())
+        # A set of Python's: polars would hash all of the keys anew for every file.
+        return part.filter(pa.array([one in self.keys for one in key], pa.bool_()))
 
 
 def _with_key(names: tuple[str, ...], labels: LabelDefinition) -> tuple[str, ...]:

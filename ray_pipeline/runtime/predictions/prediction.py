@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from ray_pipeline.features.reading import Status
+
 if TYPE_CHECKING:
     from ray_pipeline.runtime.features.answers import FeatureValue
 
@@ -57,4 +59,4 @@ class Prediction:
     @property
     def is_complete(self) -> bool:
         """Whether every feature was there."""
-        return all(found.status.value == "PRESENT" for found in self.features.values())
+        return all(found.status is Status.PRESENT for found in self.features.values())

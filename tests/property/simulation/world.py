@@ -7,6 +7,7 @@ from random import Random
 from typing import Any, cast
 
 from ray_pipeline.errors import FencedError, PartitionStoppedError, RayPipelineError
+from ray_pipeline.lake.landing import Describe
 from ray_pipeline.lake.log_reader import read_tail
 from ray_pipeline.lake.resume import resume_topic
 from ray_pipeline.lake.topics import find_logs
@@ -180,7 +181,12 @@ class World:
             limits=CommitLimits(records=records, seconds=self.rng.choice([1.0, 30.0])),
             max_bad_share=self.max_bad_share,
             breaker_records=6,
+            describe=self._describe(),
         )
+
+    def _describe(self) -> Describe | None:
+        """Return what a new owner writes into the footers of its files."""
+        return None
 
     def _sink(self, source: SourceId) -> SimSink:
         return SimSink(self.broker, source, self.baton, self.faults)

@@ -160,13 +160,16 @@ def test_a_notebook_may_build_one_by_hand_under_the_same_rules(folder: Path) -> 
 @pytest.mark.parametrize("name", ["local.yaml", "kafka-s3.yaml"])
 def test_what_is_commented_out_in_a_configuration_of_this_repository_is_sound(name: str, tmp_path: Path) -> None:
     text = (CONFIGS / name).read_text().replace("../", f"{CONFIGS.parent}/").replace("./flights", f"{CONFIGS}/flights")
-    whole, times = re.subn(r"^( *)# ((?:catalog|features|serve|lineage):|  \w[\w.]*: .*)$", r"\1\2", text, flags=re.MULTILINE)
+    whole, times = re.subn(
+        r"^( *)# ((?:catalog|features|serve|drift|retrain|lineage):|  \w[\w.]*: .*)$", r"\1\2", text, flags=re.MULTILINE
+    )
     assert times >= 4
     (tmp_path / name).write_text(whole)
     config = load_config(tmp_path / name, environ=dict.fromkeys(SECRETS, "x"))
     assert config.catalog
     assert config.features
     assert config.serve.model == "late_arrival"
+    assert config.retrain.spec
     assert config.lineage.transport != "none"
 
 

@@ -42,11 +42,13 @@ def test_identity_is_the_contract_s_own_and_the_hash_of_its_text(tmp_path: Path)
 
 
 def test_the_terms_of_the_object_win_over_those_of_the_contract() -> None:
-    terms = {"eventTime": "at", "content": "open", "tombstones": "skip", "landHeaders": True, "maxBytes": 10}
+    terms = {"eventTime": "at", "content": "open", "tombstones": "skip", "landHeaders": True, "maxBytes": 10,
+             "rowsIndependent": True}  # fmt: skip
     general = [{"property": "content", "value": "closed"}, {"property": "subMicroseconds", "value": "truncate"},
                {"property": "maxDepth", "value": 7}]  # fmt: skip
     contract = parse_contract(contract_text([AT], terms=terms, customProperties=general), "a.yaml")
     assert (contract.event_time, contract.tombstones, contract.land_headers) == ("at", "skip", True)
+    assert contract.rows_independent
     assert (contract.sub_microseconds, contract.limits) == ("truncate", Limits(max_bytes=10, max_depth=7))
     assert contract.shape.open  # type: ignore[union-attr]
     assert "additionalProperties" not in contract.json_schema  # type: ignore[operator]

@@ -67,6 +67,34 @@ def test_an_expression_that_raises_or_gives_another_length_is_no_silent_null(fea
 
 
 @pytest.mark.parametrize(
+    ("feature", "words"),
+    [
+        (field("seats").filter(field("seats") > 9999), "gave 0 values for 1 requests"),
+        (pl.lit(pl.Series([1, 2])), "gave 2 values for 1 requests"),
+        (field("seats").cast(pl.Int8), "raised Invalid"),
+    ],
+)
+def test_of_one_request_the_feature_that_is_wrong_is_named_among_others(feature: pl.Expr, words: str) -> None:
+    seats = pl.DataFrame({"seats": [1000]})
+    for around in ([field("seats")], [field("seats").max(), pl.lit(1)], []):
+        features = {f"right{number}": each for number, each in enumerate(around)}
+        for mixed in ({**features, "x": feature}, {"x": feature, **features}):
+            wrong = request_features("wrong", inputs={"seats": "int64"}, features=mixed)
+            with pytest.raises(FeatureComputeError, match=f"view wrong, x: {words}"):
+                request_values(wrong, seats)
+
+
+def test_one_request_gets_what_it_gets_among_many() -> None:
+    frame = pl.DataFrame({"scheduled": [MOMENTS[0]] * 2, "x": [-0.0] * 2})
+    own = request_features(
+        "own",
+        inputs={"scheduled": "timestamp", "x": "float64"},
+        features={"hour": field("scheduled").dt.hour(), "x": field("x"), "third": (field("x") + 1) / 3},
+    )
+    assert request_values(own, frame.head(1)).to_dicts() == request_values(own, frame).head(1).to_dicts()
+
+
+@pytest.mark.parametrize(
     ("kind", "values"),
     [
         ("timestamp", MOMENTS),

@@ -14,6 +14,7 @@ from ray_pipeline.connectors.online.settings import ClockKind
 from ray_pipeline.errors import OnlineStoreDeniedError, UsageError
 from ray_pipeline.features.reading import OffsetRange, Status
 from ray_pipeline.runtime.features.answers import FeatureAnswer, FeatureValue
+from ray_pipeline.runtime.features.remembered import Remembered
 from ray_pipeline.runtime.predictions.live import answer
 from ray_pipeline.runtime.predictions.policy import Policies, Refusal, Why, judge, told_apart
 from ray_pipeline.runtime.predictions.prediction import Prediction, Source
@@ -60,6 +61,28 @@ def test_requests_keep_their_order_whether_they_name_a_moment_or_not() -> None:
 def test_now_in_a_replay_is_the_newest_event() -> None:
     found = one(answer(predictor(), store(), [request(as_of=None)], REFUSE, clock=ClockKind.REPLAY))
     assert found.as_of == AT
+
+
+@pytest.mark.parametrize("clock", list(ClockKind))
+def test_what_was_asked_before_is_answered_as_if_it_had_not_been(clock: ClockKind) -> None:
+    machine, remembered = FrozenClock(AT + timedelta(minutes=1)), Remembered()
+    with_model, asked = predictor(), [request(n, as_of=moment) for n in range(3) for moment in (None, AT)]
+    for each in asked * 2:
+        known = answer(with_model, store(), [each], ANSWER, clock=clock, machine=machine, remembered=remembered)
+        assert known == answer(with_model, store(), [each], ANSWER, clock=clock, machine=machine)
+    assert len(remembered) > 0
+    assert remembered.decode.size > 0
+
+
+def test_all_views_and_the_clock_are_read_at_once() -> None:
+    online = store()
+    online.asked.clear()
+    calls = []
+    read = online.read_together
+    online.read_together = lambda asked, *, marks: (calls.append(marks), read(asked, marks=marks))[1]  # type: ignore[method-assign]
+    one(answer(predictor(), online, [request(as_of=None)], ANSWER, clock=ClockKind.REPLAY))
+    assert calls == [True]
+    assert online.asked == ["read marks", "read states"]
 
 
 def test_a_replay_that_has_not_begun_gives_no_answer() -> None:
