@@ -72,7 +72,7 @@ def predict(
     first, last, moment = moments
     _check(values, batch, first, last, moment, write)
     if write is not None:
-        _check_out(write)
+        _check_out(write, batch)
     settings = load_config(config, sets or ())
     predictor, repo = open_model_version(settings, name)
     if batch is not None:
@@ -195,13 +195,15 @@ def _check(
         raise UsageError("--out is for many answers; --output json prints one as JSON")
 
 
-def _check_out(write: Path) -> None:
+def _check_out(write: Path, batch: Path | None) -> None:
     from ray_pipeline.runtime.predictions.answers import SUFFIXES
 
     if write.suffix.lower() not in SUFFIXES:
         raise UsageError(f"--out {write}: must end with one of {', '.join(SUFFIXES)}")
     if not write.absolute().parent.is_dir():
         raise UsageError(f"--out {write}: there is no such folder")
+    if batch is not None and write.exists() and batch.exists() and write.samefile(batch):
+        raise UsageError(f"--out {write}: this is the file of the questions; choose another")
 
 
 def _said(values: list[str]) -> dict[str, str]:

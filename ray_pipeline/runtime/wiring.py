@@ -53,12 +53,14 @@ def load_contracts(config: PipelineConfig) -> dict[str, DataContract]:
 def check_parts(config: PipelineConfig, *, say: Callable[[str], None]) -> None:
     """Ask store and brokers whether a run can begin, within 30 seconds; raise one clear sentence where it cannot.
 
-    A dead-letter topic that is missing is created with as many partitions as its source has.
+    A dead-letter topic that is missing is created with as many partitions as its source has, and the topic of our own
+    answers with as many as the widest topic has. Any other topic is its producer's to make.
     """
     require_put_if_absent(open_lake(config))
     admin = open_admin(config)
     if not admin.supports_transactions():
         say("the embedded broker keeps no transactions: dead letters are at-least-once there, with ids")
+    ensure_predictions_topic(config, admin, say)
     for dataset in config.datasets.values():
         described = admin.describe(dataset.topic)
         try:
@@ -66,6 +68,26 @@ def check_parts(config: PipelineConfig, *, say: Callable[[str], None]) -> None:
         except SourceDeniedError:
             admin.create_topic(dataset.dead_letter_topic, described.partitions)
             say(f"created the dead-letter topic {dataset.dead_letter_topic} ({described.partitions} partitions)")
+
+
+def ensure_predictions_topic(config: PipelineConfig, admin: KafkaAdmin, say: Callable[[str], None]) -> None:
+    """Make the topic of our own answers where it is missing, as wide as the widest of the pipeline's topics."""
+    ours = config.datasets.get(config.serve.predictions)
+    if ours is None or config.serve.model is None:
+        return
+    try:
+        admin.describe(ours.topic)
+    except SourceDeniedError:
+        widths = [_width(admin, other.topic) for other in config.datasets.values() if other.topic != ours.topic]
+        admin.create_topic(ours.topic, max(widths, default=1))
+        say(f"created the topic {ours.topic} ({admin.describe(ours.topic).partitions} partitions)")
+
+
+def _width(admin: KafkaAdmin, topic: str) -> int:
+    try:
+        return admin.describe(topic).partitions
+    except SourceDeniedError:
+        return 1
 
 
 class Registration:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from ray_pipeline.contracts.load import load_contract
-from ray_pipeline.errors import RayPipelineError, SourceDeniedError, SourceError, UsageError
+from ray_pipeline.errors import RayPipelineError, SourceError, UsageError
+from ray_pipeline.runtime.wiring import ensure_predictions_topic
 from ray_pipeline.serve.client import NotServedError, Serving
 from ray_pipeline.serve.listening import DIRECT, free_port, is_loopback
 
@@ -187,25 +188,13 @@ def _ensure_topic(config: PipelineConfig, say: Say) -> None:
     """Make the topic of predictions where it is missing, as wide as the widest of the pipeline's topics."""
     from ray_pipeline.connectors.kafka.admin import KafkaAdmin
 
-    topic = config.dataset(config.serve.predictions).topic
     admin = KafkaAdmin(config.kafka, timeout=10.0)
     try:
-        admin.describe(topic)
-    except SourceDeniedError:
-        widths = [_width(admin, other.topic) for other in config.datasets.values() if other.topic != topic]
-        admin.create_topic(topic, max(widths, default=1))
-        say(f"created the topic {topic} ({admin.describe(topic).partitions} partitions)")
+        ensure_predictions_topic(config, admin, say)
     except SourceError as error:
         say(f"requests are refused until the brokers answer: {error}")
     finally:
         admin.close()
-
-
-def _width(admin: Any, topic: str) -> int:
-    try:
-        return int(admin.describe(topic).partitions)
-    except SourceError:
-        return 1
 
 
 def _reason(status: Any) -> str:

@@ -202,6 +202,14 @@ def test_what_is_asked_wrongly_is_said(manifest: ModelManifest, say: Say, args: 
     assert not found.out
 
 
+def test_the_file_of_the_questions_is_not_written_over(say: Say, tmp_path: Path) -> None:
+    file = tmp_path / "questions.csv"
+    file.write_text("origin\nEWR\n")
+    found = say(NAME, "--batch", str(file), "--out", f"{tmp_path}/../{tmp_path.name}/questions.csv")
+    assert (found.code, file.read_text()) == (2, "origin\nEWR\n")
+    assert "this is the file of the questions" in found.err
+
+
 def test_a_model_that_is_not_there_is_said(manifest: ModelManifest, say: Say) -> None:
     for name in ("nobody", f"{NAME}/99", f"{NAME}/challenger"):
         found = say(name, *QUESTION)
