@@ -1,4 +1,4 @@
-"""The demo's part about the loop: one week against the two before it, and what the controller would do."""
+"""The demo's part about the loop: the last days against the two weeks before, and what the controller would do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ray_pipeline.runtime.drift.baselines import follow_champion
+from ray_pipeline.runtime.drift.status import status
 from ray_pipeline.runtime.drift.watch import watch
 from ray_pipeline.runtime.retrain.step import retrain_step
 
@@ -17,36 +18,43 @@ if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.runtime.drift.baselines import WatchedBaseline
     from ray_pipeline.runtime.drift.standing import WatchReport
+    from ray_pipeline.runtime.drift.status import DriftStatus
     from ray_pipeline.runtime.retrain.report import StepReport
 
     from .plan import DemoPlan
 
 DEMO = "the demo"
-WEEK = 7
+USUAL = timedelta(days=14)
+"""The first days, which say what is usual; the days after them are the windows."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopStory:
     """What the loop saw in the demo's days."""
 
+    config: PipelineConfig
     baselines: tuple[WatchedBaseline, ...]
     watched: WatchReport
+    status: DriftStatus
+    """What stands then; with the champion's errors."""
     step: StepReport
     timings: Mapping[str, float]
 
 
 def tell_loop(config: PipelineConfig, plan: DemoPlan, say: Callable[[str], None]) -> LoopStory:
-    """Compare the last whole week with the days before it, and ask the controller what it would do; it does nothing.
+    """Judge each day after the first two weeks by those, and ask the controller what it would do; it does nothing.
 
-    A stretch of a few days has baselines and no week to compare with them.
+    A stretch of two weeks or less has no day to judge. What there is no baseline of is said and left out.
     """
     timings: dict[str, float] = {}
-    say("loop: comparing the last week with the days before it, and asking the controller what it would do")
+    say("loop: comparing each of the last days with the first two weeks, and asking the controller what it would do")
     with timed(timings, "drift"):
-        last = plan.start + timedelta(days=plan.days - 1)
-        until = max(last - timedelta(days=WEEK), plan.start + timedelta(days=1))
-        baselines = follow_champion(config, who=DEMO, first_day=plan.start.isoformat(), until_day=until.isoformat())
+        until = plan.start + min(USUAL, timedelta(days=plan.days))
+        baselines = follow_champion(
+            config, who=DEMO, first_day=plan.start.isoformat(), until_day=until.isoformat(), on_message=say
+        )
         watched = watch(config, now=plan.ends_at)
+        stands = status(config, now=plan.ends_at)
     with timed(timings, "retrain"):
         step = retrain_step(config, now=plan.ends_at, dry_run=True, who=DEMO)
-    return LoopStory(baselines, watched, step, timings)
+    return LoopStory(config, baselines, watched, stands, step, timings)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ray_pipeline.model.spec import ModelSpec
     from ray_pipeline.runtime.curated import HeldDay
     from ray_pipeline.runtime.dead_letters import DeadLetters, RefusedRecord
+    from ray_pipeline.runtime.drift.explain import Explanation
+    from ray_pipeline.runtime.drift.standing import WatchReport
+    from ray_pipeline.runtime.drift.status import DriftStatus
     from ray_pipeline.runtime.features.answers import FeatureAnswers
     from ray_pipeline.runtime.features.show import FeaturesShown
     from ray_pipeline.runtime.ingest import IngestReport
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from ray_pipeline.runtime.predictions.policy import Answer
     from ray_pipeline.runtime.predictions.recent import RecentPredictions
     from ray_pipeline.runtime.predictions.show import ShownPrediction
+    from ray_pipeline.runtime.retrain.report import LoopLog, LoopStatus, StepReport
     from ray_pipeline.runtime.status import PipelineStatus
     from ray_pipeline.types import Offset
 
@@ -308,6 +312,45 @@ class Pipeline:
         from ray_pipeline.runtime.predictions.performance import measure_performance
 
         return measure_performance(self.config, model, **options)
+
+    def drift_status(self, *datasets: str, **options: Any) -> DriftStatus:
+        """Say of each watched dataset whether it is as its baseline, and how the champion errs; nothing is written.
+        See :func:`ray_pipeline.runtime.drift.status.status`."""
+        from ray_pipeline.runtime.drift.status import status
+
+        return status(self.config, subjects=datasets, **options)
+
+    def drift_watch(self, *datasets: str, **options: Any) -> WatchReport:
+        """Close every window that is over, and judge it; see :func:`ray_pipeline.runtime.drift.watch.watch`."""
+        from ray_pipeline.runtime.drift.watch import watch
+
+        return watch(self.config, subjects=datasets, **options)
+
+    def drift_explain(self, dataset: str, column: str | None = None, **options: Any) -> Explanation:
+        """Say what moved in a closed window, since when, by how much, and in which rows; see
+        :func:`ray_pipeline.runtime.drift.explain.explain`."""
+        from ray_pipeline.runtime.drift.explain import explain
+
+        return explain(self.config, dataset, column, **options)
+
+    def retrain_log(self, model: str | None = None) -> LoopLog:
+        """Return every decision of the loop, with its evidence."""
+        from ray_pipeline.runtime.retrain.report import loop_log
+
+        return loop_log(self.config, model)
+
+    def retrain_status(self, model: str | None = None) -> LoopStatus:
+        """Return where the loop stands: the champion, what is armed, an open run, a promotion that is watched."""
+        from ray_pipeline.runtime.retrain.report import loop_status
+
+        return loop_status(self.config, model)
+
+    def retrain_step(self, *, dry_run: bool = True, **options: Any) -> StepReport:
+        """Say what the loop would do next and why; with ``dry_run=False`` do it. See
+        :func:`ray_pipeline.runtime.retrain.step.retrain_step`."""
+        from ray_pipeline.runtime.retrain.step import retrain_step
+
+        return retrain_step(self.config, dry_run=dry_run, **options)
 
     def feature_store(self) -> FeatureStore:
         """Return Feast's own client for this pipeline's feature repository."""

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from ray_pipeline.connectors.object_store.reading import Files
 from ray_pipeline.contracts.model import DataContract
 from ray_pipeline.errors import FileCorruptError
-from ray_pipeline.lake.safe_parquet import MAX_UNPACKED, open_footer
+from ray_pipeline.lake.parquet_claims import MOST_RATIO, SMALL_BYTES, refuse_claims
+from ray_pipeline.lake.safe_parquet import open_footer
 
 from .inspect_columns import FileColumns, as_landed, columns_of
 
@@ -29,11 +30,6 @@ BATCH_ROWS = 65_536
 DECODED_BYTES = 128 << 20
 """Texts of one batch, unpacked."""
 
-_FEW_VALUES = 1_000_000
-_VALUES_PER_BYTE = 64
-"""Real rows need more than the eighth of a bit each."""
-_SMALL = 256 << 20
-_RATIO = 1_000
 _PREFIXED_ROWS = 1_024
 _PREFIXED = "DELTA_BYTE_ARRAY"
 """An encoding in which a text may stand for all of the one before: read a few rows at a time."""
@@ -115,7 +111,7 @@ def read_piece(
             seen = 0
             for batch, texts in _batches(parquet, i, [*names, *extra], piece.name):
                 unpacked += texts
-                if unpacked > _SMALL and unpacked > _RATIO * piece.bytes:
+                if unpacked > SMALL_BYTES and unpacked > MOST_RATIO * piece.bytes:
                     raise FileCorruptError(piece.name, f"unpacks {piece.bytes:,} bytes to more than {unpacked:,}")
                 landed = as_landed(batch, schema, piece.name, truncate=truncate)
                 for name in extra:
@@ -131,33 +127,10 @@ def _open(files: Files, name: str, *, texts_as_dictionaries: bool = False) -> tu
     source = files.open(name)
     size = int(source.seek(0, 2) or source.tell())
     parquet = open_footer(source, name)
-    _refuse_claims(parquet.metadata, name, size)
+    refuse_claims(parquet.metadata, name, size)
     if texts_as_dictionaries and (texts := _dictionaries(parquet.metadata)):
         parquet = open_footer(source, name, texts)
     return parquet, size
-
-
-def _refuse_claims(metadata: pq.FileMetaData, name: str, size: int) -> None:
-    """Raise ``FileCorruptError`` where the footer promises what the file's bytes cannot hold."""
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    rows = metadata.num_rows
-    if rows < 0 or any(group.num_rows < 0 for group in groups) or sum(group.num_rows for group in groups) != rows:
-        raise FileCorruptError(name, "its footer contradicts itself about the number of rows")
-    if rows > _FEW_VALUES and rows > _VALUES_PER_BYTE * size:
-        raise FileCorruptError(name, f"claims {rows:,} rows in {size:,} bytes, which no real rows need so little of")
-    for group in groups:
-        columns = [group.column(i) for i in range(group.num_columns)]
-        packed = sum(column.total_compressed_size for column in columns)
-        unpacked = max(group.total_byte_size, sum(column.total_uncompressed_size for column in columns))
-        if any(column.total_compressed_size < 0 or column.total_uncompressed_size < 0 for column in columns):
-            raise FileCorruptError(name, "claims a negative size")
-        if packed > size:
-            raise FileCorruptError(name, f"claims {packed:,} bytes in a row group, and has {size:,}")
-        if unpacked > MAX_UNPACKED or (unpacked > _SMALL and unpacked > _RATIO * packed):
-            raise FileCorruptError(name, f"claims to unpack {packed:,} bytes to {unpacked:,}")
-        most = max((column.num_values for column in columns), default=0)
-        if most > _FEW_VALUES and most > _VALUES_PER_BYTE * size:
-            raise FileCorruptError(name, f"claims {most:,} values in {size:,} bytes")
 
 
 def _dictionaries(metadata: pq.FileMetaData) -> list[str]:

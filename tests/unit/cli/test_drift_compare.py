@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ray_pipeline.cli import parquet_columns
+from ray_pipeline.lake import parquet_claims
 
 from .conftest import Run
 
@@ -144,7 +145,7 @@ def test_a_footer_that_claims_too_much_is_refused(
 ) -> None:
     flat = tmp_path / "flat.parquet"
     pq.write_table(pa.table({"price": np.zeros(500_000)}), flat)
-    monkeypatch.setattr(parquet_columns, "_FEW_ROWS", 1_000)
+    monkeypatch.setattr(parquet_claims, "_FEW_VALUES", 1_000)
     found = _compare(run, usual, flat)
     assert found.code == 3 and "claims 500,000 rows in" in found.err
 

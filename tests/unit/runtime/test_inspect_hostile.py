@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from ray_pipeline.errors import FileCorruptError
+from ray_pipeline.lake.parquet_claims import refuse_claims
 from ray_pipeline.runtime.jobs.inspect import inspect_path
-from ray_pipeline.runtime.jobs.inspect_reading import _refuse_claims, read_piece
+from ray_pipeline.runtime.jobs.inspect_reading import read_piece
 from ray_pipeline.types import Outcome
 
 from .inspected import AT, Delivery, by_check, vendor_rows
@@ -199,4 +200,4 @@ def test_a_claim_about_rows_that_the_groups_do_not_hold_is_refused() -> None:
         num_rows = 10**9
 
     with pytest.raises(FileCorruptError, match="contradicts itself"):
-        _refuse_claims(Lies(), "x", 1000)
+        refuse_claims(Lies(), "x", 1000)
