@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,8 @@ def _tell(month: Month) -> None:
         auc = f"AUC {_value(found.loop.auc)}"
         if found.difference is not None:
             auc += f", of the first model {_value(found.frozen.auc)}"
-    happened = ", ".join(mark.kind for mark in month.marks) or "nothing happened"
+    kinds = Counter(mark.kind for mark in month.marks)
+    happened = ", ".join(count(number, kind) for kind, number in kinds.items()) or "nothing happened"
     answered = f"{month.answered.champion} answered {month.answered.published:,} questions"
     note(f"{month.start:%B}: {answered}, {auc}; {happened}")
 

@@ -44,15 +44,14 @@ class LoopStory:
 def tell_loop(config: PipelineConfig, plan: DemoPlan, say: Callable[[str], None]) -> LoopStory:
     """Judge each day after the first two weeks by those, and ask the controller what it would do; it does nothing.
 
-    A stretch of two weeks or less has no day to judge. What there is no baseline of is said and left out.
+    A stretch of two weeks or less has no day to judge. A dataset of too few days for a baseline
+    is left out, which the log says.
     """
     timings: dict[str, float] = {}
     say("loop: comparing each of the last days with the first two weeks, and asking the controller what it would do")
     with timed(timings, "drift"):
         until = plan.start + min(USUAL, timedelta(days=plan.days))
-        baselines = follow_champion(
-            config, who=DEMO, first_day=plan.start.isoformat(), until_day=until.isoformat(), on_message=say
-        )
+        baselines = follow_champion(config, who=DEMO, first_day=plan.start.isoformat(), until_day=until.isoformat())
         watched = watch(config, now=plan.ends_at)
         stands = status(config, now=plan.ends_at)
     with timed(timings, "retrain"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -167,12 +168,8 @@ class _Year:
         """Publish stretch after stretch, and do what is due at the end of each."""
         with self.seconds.of("start"):
             apply_repo(self.config)
-        stretches = self.plan.stretches()
-        while True:
+        for stretch in self._stretches():
             with self.seconds.of("publish"):
-                stretch = next(stretches, None)
-                if stretch is None:
-                    break
                 self._publish(stretch)
             with self.seconds.of("ingest"):
                 landing.wait(self.published)
@@ -185,6 +182,19 @@ class _Year:
         self._gate(self.plan.ends_at)
         predictor = open_predictor(self.config, self.registry.resolve(MODEL), registry=self.registry, repo=self.repo)
         self.not_asked = len(questions(self.config, predictor, self.asked_until, self.plan.ends_at, repo=self.repo))
+
+    def _stretches(self) -> Iterator[Stretch]:
+        """Yield the plan's stretches; while one is worked on the events of the next are made."""
+        coming = self.plan.stretches()
+        with ThreadPoolExecutor(1, thread_name_prefix="next-stretch") as ahead:
+            made = ahead.submit(next, coming, None)
+            while True:
+                with self.seconds.of("publish"):
+                    stretch = made.result()
+                if stretch is None:
+                    return
+                made = ahead.submit(next, coming, None)
+                yield stretch
 
     def _publish(self, stretch: Stretch) -> None:
         with Publisher(self.config.kafka) as publisher:
@@ -248,8 +258,9 @@ class _Year:
             )
         with self.seconds.of("drift"):
             self.marks += self.loop.month(end)
-        with self.seconds.of("retrain"):
-            self.marks += self.loop.decide(end)
+        if end < self.plan.over:  # who answers after the last month is not seen any more
+            with self.seconds.of("retrain"):
+                self.marks += self.loop.decide(end)
         begins = _month_begin(end)
         marks = tuple(mark for mark in self.marks if begins < mark.at <= end)
         self.months.append(Month(begins, end, answered, compared, marks))

@@ -90,5 +90,4 @@ class Loop:
 def _marks(entry: LoopEntry) -> Iterator[Mark]:
     kind = _MARKS.get(Kind(entry.kind))
     if kind is not None:
-        version = "" if entry.challenger is None else f"{entry.model}/{entry.challenger}: "
-        yield Mark(kind, datetime.fromisoformat(entry.at).astimezone(UTC), version + entry.reason)
+        yield Mark(kind, datetime.fromisoformat(entry.at).astimezone(UTC), entry.reason)

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup
+
 from ray_pipeline.model.metrics import Measure, Metrics, Paired
 from ray_pipeline.text import count
 
@@ -151,4 +153,5 @@ def _difference(difference: Paired | None, name: str) -> tuple[str, str]:
         return "the same model", ""
     found: Measure = getattr(difference, name)
     span = "" if found.low is None else f"{signed(found.low)} to {signed(found.high)}"
-    return signed(found.value), span
+    # Numbers with a sign are no formula of a foreign text: they stand as they are.
+    return Markup(signed(found.value)), Markup(span)  # noqa: S704

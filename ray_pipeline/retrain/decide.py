@@ -150,8 +150,7 @@ class _Case:
     def of_watch(self, watch: Watch, champion: Champion) -> Decision | None:
         more: dict[str, Any] = {"run": watch.run, "evidence": {"judgement": watch.last}}
         if watch.lost and champion.version in (watch.version, watch.before):
-            said = str((watch.last or {}).get("reason", ""))
-            told = f"version {watch.before}, the one before, did better than version {watch.version}: {said}"
+            told = str((watch.last or {}).get("reason") or "the version before did better; the look gives no reason")
             return self.told(Action.ROLL_BACK, "loss", told, **more, challenger=watch.before)
         if champion.version != watch.version:
             told = f"version {champion.version} was made champion while version {watch.version} was watched"
@@ -233,7 +232,9 @@ class _Case:
         more["evidence"] = {"armed": {one: moment_text(since) for one, since in armed.items()}} | self._facts()
         against = next(self._against(run), None)
         if against is None:
-            said = f"{name} is armed since {moment_text(armed[name])}, and nothing speaks against a training"
+            seen = self.signal(Arming(name), champion).said
+            why = f": {seen}" if seen else ""
+            said = f"{name}{why}; armed since {moment_text(armed[name])}, and nothing speaks against a training"
             return self.told(Action.TRIGGER, "armed", said, **more)
         code, why = against
         action = Action.WAIT if self.observed.state.waiting == (run, code) else Action.HOLD

@@ -18,6 +18,7 @@ from ray_pipeline.text import count
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+NAMES = ("the first version", "the second version")
 MIN_DAYS = 5
 """Fewer days say nothing about others."""
 
@@ -60,8 +61,9 @@ def judge(
     min_rows: int,
     min_days: int = MIN_DAYS,
     seed: int = 0,
+    names: tuple[str, str] = NAMES,
 ) -> Judgement:
-    """Judge the second version's probabilities against the first one's, on the same rows.
+    """Judge the second version's probabilities against the first one's, on the same rows; ``names`` are for the reason.
 
     Raises ``ValueError`` where a probability is no number between 0 and 1.
     """
@@ -76,6 +78,7 @@ def judge(
     bound = upper_bound(losses(labels, second) - losses(labels, first), block, level, resamples, seed)
     win = enough and bound is not None and bound < 0
     differences = compared.to_json()
+    enough_for = _Enough(rows, blocks, min_rows, min_days)
     return Judgement(
         rows=rows,
         days=blocks,
@@ -88,13 +91,15 @@ def judge(
         first=plain[0],
         second=plain[1],
         difference={name: differences[name] for name in ("auc", "log_loss", "brier", "better")},
-        reason=_reason(rows, blocks, bound, win, level, min_rows, min_days),
+        reason=_reason(names, enough_for, bound, level, (plain[0]["log_loss"], plain[1]["log_loss"])),
     )
 
 
-def nothing_to_judge(level: float, min_rows: int, min_days: int = MIN_DAYS) -> Judgement:
+def nothing_to_judge(
+    level: float, min_rows: int, min_days: int = MIN_DAYS, names: tuple[str, str] = NAMES
+) -> Judgement:
     """Return the judgement of no rows at all."""
-    reason = _reason(0, 0, None, False, level, min_rows, min_days)
+    reason = _reason(names, _Enough(0, 0, min_rows, min_days), None, level, (None, None))
     return Judgement(0, 0, False, False, None, level, 0, 0, {}, {}, {}, reason)
 
 
@@ -124,9 +129,34 @@ def losses(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.float64]:
     return found
 
 
-def _reason(rows: int, days: int, bound: float | None, win: bool, level: float, min_rows: int, min_days: int) -> str:
-    if bound is None or rows < min_rows or days < min_days:
-        asked = f"{count(min_rows, 'row')} of {count(min_days, 'day')} are needed"
-        return f"too little to judge by: {count(rows, 'row')} of {count(days, 'day')}, and {asked}"
-    said = f"log loss of the second minus the first is below {bound:+.4f} by {level:.1%} confidence"
-    return f"the second one is better: {said}" if win else f"the second one is not shown to be better: {said}"
+@dataclass(frozen=True, slots=True)
+class _Enough:
+    """Rows and days that there are, and those that a judgement needs."""
+
+    rows: int
+    days: int
+    min_rows: int
+    min_days: int
+
+    def __bool__(self) -> bool:
+        return self.rows >= self.min_rows and self.days >= self.min_days
+
+
+def _reason(
+    names: tuple[str, str],
+    enough: _Enough,
+    bound: float | None,
+    level: float,
+    loss: tuple[float | None, float | None],
+) -> str:
+    first, second = names
+    there = f"{count(enough.rows, 'row')} of {count(enough.days, 'day')}"
+    if bound is None or not enough:
+        asked = f"{count(enough.min_rows, 'row')} of {count(enough.min_days, 'day')} are needed"
+        return f"too little to judge {second} against {first} by: {there}, and {asked}"
+    told = " against ".join("none" if one is None else f"{one:.4f}" for one in reversed(loss))
+    on = f"log loss {told} on {there}"
+    if bound < 0:
+        return f"{second} is better than {first}: {on}, lower by {-bound:.4f} or more with {level:.1%} confidence"
+    sure = f"with {level:.1%} confidence it may still be {bound:.4f} higher"
+    return f"{second} is not shown to be better than {first}: {on}, and {sure}"

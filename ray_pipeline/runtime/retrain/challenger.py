@@ -158,7 +158,8 @@ def judge_challenger(scorer: Scorer, asked: Asked, run: Run) -> dict[str, Any]:
     trained = challenger.training
     data = open_training_set(config, registry.store, f"{trained['name']}/{trained['version']}")
     rows = scorer.both(champion, challenger, data, held_out(challenger.spec))
-    found = judged(rows, config.retrain, challenger.seed, config.retrain.level)
+    names = (champion.shown, challenger.shown)
+    found = judged(rows, config.retrain, challenger.seed, config.retrain.level, names)
     return {
         "judgement": found.to_json(),
         "first": champion.shown,
@@ -171,12 +172,12 @@ def judge_challenger(scorer: Scorer, asked: Asked, run: Run) -> dict[str, Any]:
     }
 
 
-def judged(rows: Scored, policy: RetrainConfig, seed: int, level: float) -> Judgement:
+def judged(rows: Scored, policy: RetrainConfig, seed: int, level: float, names: tuple[str, str]) -> Judgement:
     """Judge the second version's answers against the first one's; ``RetrainError`` where they are no probabilities."""
     from ray_pipeline.model.metrics import days_of
 
     if not len(rows.labels):
-        return nothing_to_judge(level, policy.min_judged)
+        return nothing_to_judge(level, policy.min_judged, names=names)
     try:
         return judge(
             rows.labels,
@@ -187,6 +188,7 @@ def judged(rows: Scored, policy: RetrainConfig, seed: int, level: float) -> Judg
             resamples=policy.resamples,
             min_rows=policy.min_judged,
             seed=seed,
+            names=names,
         )
     except ValueError as error:
         raise RetrainError("judged", str(error)) from None

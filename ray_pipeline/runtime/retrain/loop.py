@@ -150,9 +150,7 @@ class Loop:
         except RayPipelineError as error:
             self._failed(decision, "judging", error)
             return
-        said = str(evidence["judgement"]["reason"])
-        told = f"{self.model}/{run.challenger} against {self.model}/{run.champion}: {said}"
-        self._write(Kind.JUDGED, decision, reason=told, evidence=evidence)
+        self._write(Kind.JUDGED, decision, reason=str(evidence["judgement"]["reason"]), evidence=evidence)
 
     def _promote(self, decision: Decision) -> None:
         run = self._run()
@@ -178,8 +176,7 @@ class Loop:
             said = f"{self.model}/{watch.version} cannot be compared with the version before: {error}"
             self._write(Kind.KEPT, decision, code="not comparable", reason=said)
             return
-        said = f"{self.model}/{watch.before} against {self.model}/{watch.version}: {evidence['judgement']['reason']}"
-        self._write(Kind.WATCHED, decision, reason=said, evidence=evidence)
+        self._write(Kind.WATCHED, decision, reason=str(evidence["judgement"]["reason"]), evidence=evidence)
 
     def _roll_back(self, decision: Decision) -> None:
         watch = self._watch()

@@ -47,6 +47,7 @@ def look(
     policy, registry = scorer.config.retrain, scorer.registry
     champion, before = (registry.manifest(asked.model, one) for one in (watch.version, watch.before))
     level = look_level(policy)
+    names = (champion.shown, before.shown)
     evidence: dict[str, Any] = {
         "first": champion.shown,
         "second": before.shown,
@@ -56,9 +57,9 @@ def look(
     wanted = watched_set(asked, policy, watch, champion.service, at_us)
     data = None if wanted is None else _built(scorer, wanted, ray_address, clock, on_message)
     if data is None:
-        return evidence | {"judgement": nothing_to_judge(level, policy.min_judged).to_json()}
+        return evidence | {"judgement": nothing_to_judge(level, policy.min_judged, names=names).to_json()}
     rows = scorer.both(champion, before, data, None)
-    found = judged(rows, policy, champion.seed, level)
+    found = judged(rows, policy, champion.seed, level, names)
     return evidence | {
         "judgement": found.to_json(),
         "rows_of": list(rows.sets),

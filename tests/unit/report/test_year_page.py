@@ -55,6 +55,7 @@ def test_the_page_is_inert_and_tells_every_month_and_every_reason() -> None:
     for kind, word, _ in KINDS:
         assert f"because {kind}" in html
         assert word in html
+    assert re.search(r'<td class="n">[+−]0\.\d{4}<span class="facts">[+−]', html), "signs stand as they are"
 
 
 @pytest.mark.parametrize("text", HOSTILE)
