@@ -178,7 +178,9 @@ def test_who_cannot_be_judged_is_told_why(world: World) -> None:
         concept(hasty(world.lake), model=MODEL_NAME, repo=world.repo)
     with pytest.raises(UsageError, match="there is no detector"):
         world.look("worse", detector="dowsing")
-    assert "no version is champion" in status(hasty(world.lake), now=NOW).concept_reason
+    served = hasty(world.lake)  # other tests left other models in this lake
+    served = served.model_copy(update={"serve": served.serve.model_copy(update={"model": MODEL_NAME})})
+    assert "no version is champion" in status(served, now=NOW).concept_reason
 
 
 def _constant() -> bytes:
