@@ -37,11 +37,12 @@ check: $(VENV)/.dev ## ruff, mypy --strict, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## speed, as ratios against a named baseline of the same run
+bench: $(VENV)/.dev ## speed, as ratios against a baseline of the same run, and what drift detection promises
 	$(BIN)/python -m tests.bench.stream
 	$(BIN)/python -m tests.bench.gate
 	$(BIN)/python -m tests.bench.features
 	$(BIN)/python -m tests.bench.serve
+	$(BIN)/python -m tests.bench.drift
 
 simulate: $(VENV)/.dev ## the commit protocol under SEEDS=n random crashes, lost replies and stale reads
 	RAY_PIPELINE_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/property/test_protocol_simulation.py -q

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ray_pipeline.report.year_page import YearMonth, YearPage, year_page
 from ray_pipeline.text import count
 
-from .year_plan import TRAINED
+from .year_plan import MOST, TRAINED
 
 if TYPE_CHECKING:
     from .year_report import YearReport
@@ -68,9 +68,10 @@ def notices(report: YearReport) -> Iterator[str]:
     if refused:
         yield f"{count(refused, 'question')} got no answer: a policy of `serve` refused it."
     if report.not_asked:
+        why = ", and the source's weather ends before the year does" if report.plan.months == MOST else ""
         yield (
-            f"{count(report.not_asked, 'flight')} at the very end were not asked about: their moment is later than "
-            "what the views know, and the source's weather ends before the year does."
+            f"Not asked about: {count(report.not_asked, 'flight')} at the very end, of a moment later than what the "
+            f"views know{why}."
         )
     held = sum(day.held for gate in report.gated[-1:] for one in gate.datasets for day in one.days)
     if held:

@@ -201,6 +201,8 @@ def test_a_held_day_stops_everything(steady: RetrainLake) -> None:
 def test_it_is_said_what_is_missing(steady: RetrainLake, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"retrain\.spec is not in the configuration"):
         retrain_step(steady.with_policy(spec=None))
+    with pytest.raises(UsageError, match="is in the future"):
+        retrain_step(steady.config, now=day(40_000))
     bare = RetrainLake(tmp_path)
     nobody = retrain_step(bare.config, now=day(30))
     assert (nobody.outcome, nobody.decision.code) == (Outcome.UNKNOWN, "no champion")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ray_pipeline.clock import Clock, WallClock
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ray_pipeline.connectors.feast.repo import FeatureRepo
 
 __all__ = ["StepReport", "retrain_step"]
+_AHEAD = timedelta(hours=1)
+"""Clocks may differ by so much."""
 
 
 def retrain_step(
@@ -50,6 +52,11 @@ def retrain_step(
     moment = clock.now() if now is None else now
     if moment.tzinfo is None:
         raise UsageError("the moment needs a time zone: 2013-04-01T00:00:00Z")
+    if not dry_run and moment > clock.now() + _AHEAD:
+        why = "is in the future: the ledger never goes back, so nothing would be decided until then"
+        raise UsageError(
+            f"the moment {moment.astimezone(UTC).isoformat()} {why}; leave --now out, or ask with --dry-run"
+        )
     now_us = moment_us(moment.astimezone(UTC).isoformat())
     store, name = open_lake(config), who or whoami()
     notices: list[str] = []
