@@ -205,7 +205,12 @@ class BaselineLog:
             if number is None:
                 raise FileCorruptError(key, "is not the document of a baseline")
             found.append(number)
-        return tuple(sorted(found))
+        found.sort()
+        for number, there in enumerate(found, 1):
+            if there != number:
+                key = keys.baseline_key(self.pipeline, subject, number)
+                raise FileCorruptError(key, f"is gone, and number {there} is there: restore it")
+        return tuple(found)
 
     def _keep_file(self, sha256: str, name: str, data: bytes) -> None:
         key = keys.file_key(self.pipeline, sha256, name)

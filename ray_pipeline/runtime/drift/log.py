@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ray_pipeline.clock import Clock, WallClock, backoff
 from ray_pipeline.drift.verdict import Window, WindowVerdict
 from ray_pipeline.errors import CommitUnknownError, FileCorruptError, StoreUnavailableError
+from ray_pipeline.lake.numbered import numbered_key, read_next
 from ray_pipeline.lake.seal import seal, unseal
 from ray_pipeline.runtime.drift.keys import subject_prefix
 
@@ -134,9 +135,13 @@ class WindowLog:
         self._read: dict[str, tuple[WindowRecord, ...]] = {}
 
     def read(self, subject: str) -> tuple[WindowRecord, ...]:
-        """Return every closed window, oldest first. What was read once is kept: records never change."""
+        """Return every closed window, oldest first. What was read once is kept: records never change.
+
+        ``FileCorruptError`` where one is no record, or is gone while later ones are there.
+        """
         found = list(self._read.get(subject, ()))
-        while (data := self._store.get(self._key(subject, len(found) + 1))) is not None:
+        folder = window_folder(self._pipeline, subject)
+        while (data := read_next(self._store, folder, len(found) + 1)) is not None:
             found.append(self._record(subject, len(found) + 1, data))
         self._read[subject] = tuple(found)
         return self._read[subject]
@@ -168,7 +173,7 @@ class WindowLog:
         return found
 
     def _key(self, subject: str, number: int) -> str:
-        return f"{window_folder(self._pipeline, subject)}/{number:08d}.json"
+        return numbered_key(window_folder(self._pipeline, subject), number)
 
 
 def window_folder(pipeline: str, subject: str) -> str:

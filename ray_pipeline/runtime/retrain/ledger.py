@@ -14,6 +14,7 @@ from ray_pipeline.clock import Clock, WallClock, backoff
 from ray_pipeline.errors import CommitUnknownError, FileCorruptError, StoreUnavailableError
 from ray_pipeline.features.training_spec import moment_text
 from ray_pipeline.lake.entries import timestamp_text
+from ray_pipeline.lake.numbered import read_next
 from ray_pipeline.lake.seal import seal, unseal
 from ray_pipeline.retrain.decide import Decision
 from ray_pipeline.retrain.records import Kind, LoopEntry
@@ -49,8 +50,11 @@ class LoopLedger:
         return loop_folder(self.pipeline, self.model)
 
     def state(self) -> LoopState:
-        """Read on to the end, and return what all entries add up to."""
-        while (data := self.store.get(self._key(self._state.number + 1))) is not None:
+        """Read on to the end, and return what all entries add up to.
+
+        ``FileCorruptError`` where one is no entry that can follow, or is gone while later ones are there.
+        """
+        while (data := read_next(self.store, str(self), self._state.number + 1)) is not None:
             self._take(data)
         return self._state
 
