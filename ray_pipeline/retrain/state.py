@@ -186,14 +186,14 @@ def _promoted(state: LoopState, entry: LoopEntry, at: int) -> LoopState:
     run = _open(state, entry, Phase.JUDGED)
     _check(run.won, "promotes a version that won no judgement")
     _check(entry.challenger == run.challenger, "promotes another version than the one that was judged")
+    _check(entry.champion == run.champion, "promotes over another version than the one that was judged against")
     until = entry.evidence.get("watch_until")
     watch = Watch(run.id, _said(run.challenger, "a version"), run.champion, at, at if until is None else _moment(until))
     return replace(_ended(state, entry, at), watch=watch, decided_us=at, armed={}, answered={})
 
 
 def _refused(state: LoopState, entry: LoopEntry, at: int) -> LoopState:
-    run = state.run
-    _check(run is not None and run.phase is not Phase.TRIGGERED, "refuses what was not trained")
+    _open(state, entry, Phase.JUDGED)
     return replace(_ended(state, entry, at), decided_us=at)
 
 

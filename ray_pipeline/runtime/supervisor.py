@@ -260,6 +260,8 @@ class Supervisor:
         for left in report.released:
             if self._holder.setdefault(left.topic_partition, member.name) == member.name:
                 self._note(left)
+                if left.feature_lag and not self._ending:  # it moves on, and so do its online values
+                    self._behind_online.add(left.topic_partition)
         for partition in report.partitions:
             self._note(partition)
 

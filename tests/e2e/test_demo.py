@@ -325,7 +325,7 @@ def test_a_second_run_replaces_its_own_folder_and_nothing_else(
 @pytest.mark.parametrize("days", [1, 4, 5])
 def test_a_short_stretch_ends_well_with_a_model_or_without(run: Run, tmp_path: Path, days: int):
     ran = run(["ray-pipeline", "demo", "--days", str(days), "--folder", str(tmp_path / "demo")], timeout=500)
-    assert ran.code == Outcome.HELD, ran.err
+    assert ran.code == Outcome.HELD, ran.out + ran.err
     assert ("No model: a stretch of " in ran.out) == (days < 5)
     assert ("Model late_arrival/1: " in ran.out) == (days >= 5)
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from ray_pipeline.connectors.kafka import consumer
 from ray_pipeline.connectors.kafka.admin import KafkaAdmin
 from ray_pipeline.connectors.kafka.at_least_once_sink import AtLeastOnceDeadLetterSink
 from ray_pipeline.connectors.kafka.consumer import KafkaSource
 from ray_pipeline.connectors.kafka.embedded import PARTITION_LIMIT_BYTES, EmbeddedBroker, find_librdkafka
+from ray_pipeline.connectors.kafka.trouble import Trouble
 from ray_pipeline.errors import PartitionStoppedError, SinkUnavailableError, SourceDeniedError, SourceUnavailableError
 from ray_pipeline.types import Position, StopReason, TopicPartition, Watermarks
 from tests.broker.kafka_records import letter, produce, read_topic, read_until, values
@@ -144,6 +146,21 @@ def test_an_outage_is_said_and_ends_by_itself(broker, options):
             continue
     produce(broker.bootstrap_servers, "t", [b"2"])
     assert values(read_until(source, {at: 2})[at]) == [b"2"]
+    source.close()
+
+
+def test_an_outage_that_librdkafka_does_not_tell_is_found_by_the_silence(broker, options, monkeypatch):
+    """It tells once, and what it had fetched before may come after that."""
+    monkeypatch.setattr(Trouble, "heard", lambda _self, _error: None)
+    monkeypatch.setattr(consumer, "_SILENCE_SECONDS", 0.3)
+    produce(broker.bootstrap_servers, "t", [b"1"])
+    at = TopicPartition("t", 0)
+    source = KafkaSource(options, "g")
+    source.assign({at: Position(0)})
+    read_until(source, {at: 1})
+    broker.stop()
+    with pytest.raises(SourceUnavailableError, match="no answer from Kafka"):
+        _poll_for(source, 20)
     source.close()
 
 

@@ -167,20 +167,25 @@ class CuratedCatalog:
 
 def _open(settings: CatalogSettings) -> Catalog:
     """Open the catalog by its class: ``load_catalog`` would mix in what a home folder's .pyiceberg.yaml says."""
-    from pyiceberg.catalog import AVAILABLE_CATALOGS, CatalogType
-    from sqlalchemy.exc import OperationalError
-
     if settings.file is not None:
         settings.file.parent.mkdir(parents=True, exist_ok=True)
-    open_ = AVAILABLE_CATALOGS[CatalogType(settings.kind)]
-    try:
-        catalog = open_(settings.name, nested(settings.properties))
-    except OperationalError as error:
-        if "already exists" not in str(error.orig):
-            raise
-        catalog = open_(settings.name, nested(settings.properties))  # another process made the tables meanwhile
+    catalog = _with_tables(settings)
     _refuse_code(catalog, settings.properties.get("py-io-impl"))
     return catalog
+
+
+def _with_tables(settings: CatalogSettings) -> Catalog:
+    """Open the catalog; each of a SQL catalog's two tables may be made by another process at the same moment."""
+    from pyiceberg.catalog import AVAILABLE_CATALOGS, CatalogType
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    for _table in range(2):
+        try:
+            return AVAILABLE_CATALOGS[CatalogType(settings.kind)](settings.name, nested(settings.properties))
+        except (OperationalError, ProgrammingError) as error:
+            if "already exists" not in str(error.orig):
+                raise
+    return AVAILABLE_CATALOGS[CatalogType(settings.kind)](settings.name, nested(settings.properties))
 
 
 def _refuse_code(catalog: Catalog, file_io: str | None) -> None:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 _CLOSE_SECONDS = 10.0
 _QUESTION_SECONDS = 5.0
 _PROBE_SECONDS = 1.0
+_SILENCE_SECONDS = 20.0  # without a message, after which the brokers are asked whether they are there
 _TRIES_IN_RANGE = 5  # a reset without cause, in a row, before it counts as a broken log
 _OFFSET_GONE = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError._LOG_TRUNCATION, KafkaError.OFFSET_OUT_OF_RANGE})
 _TRUNCATED = KafkaError(KafkaError._LOG_TRUNCATION).str()  # comes inside the text of an offset reset
@@ -65,6 +66,7 @@ class KafkaSource:
         self._clock = clock or WallClock()
         self._trouble = Trouble()
         self._down_since: float | None = None
+        self._silent_since = self._clock.monotonic()
         self._reading: dict[TopicPartition, _Reading] = {}
         self._raise_next: list[tuple[TopicPartition, SourceError]] = []
         self._consumer: Any = build(Consumer, consumer_settings(options, group), self._trouble)
@@ -96,8 +98,7 @@ class KafkaSource:
         if not messages:
             self._check_brokers()
             return []
-        self._down_since = None
-        self._trouble.clear()
+        self._answered()
         runs = by_partition(messages).items()
         batches = (self._take(at, run) for at, run in runs if at in self._reading and not self._reading[at].unchecked)
         return [batch for batch in batches if batch is not None]
@@ -194,20 +195,28 @@ class KafkaSource:
         return _kafka_partition(at, reading.next, reading.epoch)
 
     def _check_brokers(self) -> None:
-        """Raise when all brokers have been away for longer than our patience; ask them, before we say so."""
-        if not self._trouble.all_down:
-            return
+        """Raise when all brokers have been away for longer than our patience; ask them, before we say so.
+
+        librdkafka tells once that all are down, and perhaps before the last records that it had fetched: they would
+        hide it. So a long silence is a question too.
+        """
         now = self._clock.monotonic()
-        if self._down_since is None:
-            self._down_since = now
-        if now - self._down_since < self._patience and not self._trouble.hopeless:
+        if self._trouble.all_down:
+            if self._down_since is None:
+                self._down_since = now
+            if now - self._down_since < self._patience and not self._trouble.hopeless:
+                return
+        elif not self._reading or now - self._silent_since < _SILENCE_SECONDS:
             return
         try:
             self._consumer.list_topics(topic=next(iter(self._reading)).topic, timeout=_PROBE_SECONDS)
         except (KafkaException, StopIteration) as raised:
             reason = explain(error_of(raised)) if isinstance(raised, KafkaException) else "no broker answers"
             raise SourceUnavailableError(self._brokers, self._trouble.reason(reason)) from None
-        self._down_since = None
+        self._answered()
+
+    def _answered(self) -> None:
+        self._down_since, self._silent_since = None, self._clock.monotonic()
         self._trouble.clear()
 
 

@@ -140,3 +140,28 @@ def test_a_run_does_not_end_over_the_online_values_of_an_actor_that_died(run):
         first.answers = True
         for _ in range(8):  # it is back, and has its share again
             supervisor._ask(drain=False)
+
+
+def test_a_run_does_not_end_over_the_online_values_of_a_partition_that_moves(run):
+    """Who let it go did not wait for them, and who gets it has not opened it yet."""
+    supervisor, first, second = run
+    supervisor._settings.until_end = True
+    supervisor._targets = {TPS[0]: 9}
+
+    def hears(actor: Actor, **report: Any) -> None:
+        call = Call(actor, WorkerReport(actor.name, configured=True, **report))
+        supervisor._hear(supervisor._members[actor.name], call)
+
+    def at(state: PartitionState, lag: int) -> tuple[PartitionReport, ...]:
+        return (PartitionReport(TPS[0], state, 9, 9, 0, 0, views=(ViewReport("spent", 9 - lag, lag=lag),)),)
+
+    hears(first, partitions=at(PartitionState.READING, 7))
+    assert supervisor._is_read(), "who has it brings them up to date before it lets go at the end"
+    for _ in range(2):
+        hears(first, released=at(PartitionState.READING, 7))
+        assert not supervisor._is_read()
+    hears(second, partitions=at(PartitionState.OPENING, 0))
+    assert not supervisor._is_read()
+    hears(second, partitions=at(PartitionState.READING, 7))
+    hears(first, released=at(PartitionState.READING, 7))
+    assert supervisor._is_read()
