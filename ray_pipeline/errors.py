@@ -393,6 +393,11 @@ class AliasConflictError(ModelError):
 
     def __str__(self) -> str:
         names = ["no version" if one is None else f"version {one}" for one in (self.expected, self.found)]
+        if self.expected == self.found:
+            return (
+                f"{self.alias} of model {self.model} is {names[1]} again, and was another one meanwhile: somebody else "
+                f"moved it; look at `ray-pipeline model show {self.model}` and decide again"
+            )
         return (
             f"{self.alias} of model {self.model} is {names[1]} now, not {names[0]}: somebody else moved it; "
             f"look at `ray-pipeline model show {self.model}` and decide again"

@@ -109,4 +109,4 @@ def next_loop_commands(report: DemoReport) -> Iterator[str]:
     yield f"drift status --at {at}"
     if any(one.verdict.subject == PLANTED and one.verdict.drift for one in report.loop.watched.closed):
         yield f"drift explain {PLANTED} {COLUMN} --window {report.plan.kilometres_on}"
-    yield f"retrain --dry-run --now {at}"
+    yield f"retrain --dry-run --at {at}"

@@ -27,7 +27,7 @@ app = typer.Typer(
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Say what would be done next and why; nothing is written.")]
 NowOption = Annotated[
     str | None,
-    typer.Option("--now", metavar="TIME", help="The moment to decide for, for replays; else this machine's clock."),
+    typer.Option("--at", metavar="TIME", help="The moment to decide for, for replays; else this machine's clock."),
 ]
 AddressOption = Annotated[
     str | None,
@@ -202,7 +202,7 @@ def _moment(text: str | None) -> datetime | None:
     try:
         moment_us(text)
     except ValueError as error:
-        raise UsageError(f"--now {error}") from None
+        raise UsageError(f"--at {error}") from None
     return datetime.fromisoformat(text)
 
 

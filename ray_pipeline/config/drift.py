@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 
 class Family(StrEnum):
@@ -46,13 +46,21 @@ class DriftConfig(BaseModel):
     """How columns share the budget: ``max``, the greatest of them all; ``bh``, each by itself, then corrected."""
     same: Same = Same.ALL
     """Which of the baseline's days a window is compared with: ``all``, or those of its own weekdays, ``weekday``."""
-    lateness_hours: float = Field(default=24.0, ge=0)
+    lateness_hours: float = Field(default=24.0, ge=0, le=876_000)
     """A window closes when event time has passed its end by so much; rows that come later are counted as late."""
-    idle_after_seconds: float = Field(default=3600.0, gt=0)
+    idle_after_seconds: float = Field(default=3600.0, gt=0, le=3_153_600_000)
     """A partition without a commit for so long holds no window open."""
     without: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     """Dataset → columns that are not watched, as those whose values are new each day."""
     detector: str = Field(default="cusum", min_length=1)
     """What watches the errors: ``cusum``, or one of river's by its dotted path, as ``river.drift.ADWIN``."""
-    run_length: float = Field(default=10_000.0, ge=100)
+    run_length: float = Field(default=10_000.0, ge=100, le=1e12)
     """Labels between two false alarms of ``cusum``, on average."""
+
+    @field_validator("windows")
+    @classmethod
+    def _k_of_n(cls, windows: tuple[int, int]) -> tuple[int, int]:
+        k, n = windows
+        if not 1 <= k <= n:
+            raise ValueError(f"an alarm needs k of the last n windows, 1 <= k <= n: [{k}, {n}] can never be")
+        return windows

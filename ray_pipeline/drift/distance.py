@@ -89,7 +89,7 @@ def mean_shift(column: Column, reference: Ints, window: Ints) -> float | None:
     """Return how far a number's mean moved, in the reference's standard deviations, from the bins' middles.
 
     The open ends count as their edge, so a value far outside moves it less than it would the mean itself. None for a
-    category, for a side without values, and where the reference has no spread.
+    category, for a side without values, and where the reference has no spread, or one that no number holds.
 
     >>> column = NumericColumn("stops", (0.0, 1.0, 2.0), few=True)
     >>> mean_shift(column, np.array([0, 0, 5, 0, 5]), np.array([0, 0, 0, 0, 8]))
@@ -101,9 +101,11 @@ def mean_shift(column: Column, reference: Ints, window: Ints) -> float | None:
     if not before.sum() or not after.sum():
         return None
     middles = _middles(column)
-    mean = float(np.average(middles, weights=before))
-    spread = math.sqrt(float(np.average((middles - mean) ** 2, weights=before)))
-    return (float(np.average(middles, weights=after)) - mean) / spread if spread > 0 else None
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the greatest there are, no mean can be said
+        mean = float(np.average(middles, weights=before))
+        spread = math.sqrt(float(np.average((middles - mean) ** 2, weights=before)))
+        shift = (float(np.average(middles, weights=after)) - mean) / spread if spread > 0 else math.nan
+    return shift if math.isfinite(shift) and math.isfinite(spread) else None
 
 
 def _middles(column: NumericColumn) -> Floats:

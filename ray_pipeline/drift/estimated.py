@@ -89,7 +89,7 @@ def estimate(scores: Any, *, design: float = 1.0) -> Estimated:
     ``design`` is the labels' design effect: flights of one day are late together, and then their luck does not cancel
     out as that of independent rows.
 
-    >>> estimate([0.1, 0.1, 0.4]).base_rate.value
+    >>> round(estimate([0.1, 0.1, 0.4]).base_rate.value, 3)
     0.2
     """
     said = _scores(scores)

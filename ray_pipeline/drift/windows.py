@@ -34,8 +34,8 @@ def watermark(places: Iterable[Place], now_us: int, idle_after_us: int) -> int |
 
     It is the least of the partitions' latest events. One without a commit for ``idle_after_us`` before now is left
     out, whether its owner left in order or not, and so is one of which nothing ever landed: there are topics with more
-    partitions than keys. Where all are idle none is waited for, and the latest event of all counts. Events that say
-    they are of the future close nothing: the mark is never past now.
+    partitions than keys. Where all are idle none is waited for, and the latest event of all counts. The mark is never
+    past now: a partition with an event that says it is of the future is taken to be at now, as a live one is.
     """
     known = [(one.event_time_max_us, one.committed_at_us) for one in places]
     landed = [(event, at) for event, at in known if event is not None]
@@ -70,7 +70,8 @@ def window_from(first_day: str, days: int) -> Window:
     >>> str(window_from("2013-02-25", 7))
     '2013-02-25 to 2013-03-04'
     """
-    return Window(first_day, (date.fromisoformat(first_day) + timedelta(days=days)).isoformat())
+    first = date.fromisoformat(first_day)
+    return Window(first_day, (first + min(timedelta(days=days), date.max - first)).isoformat())
 
 
 def first_day_with_rows(rows: Mapping[str, int], first_day: str) -> str | None:

@@ -2,7 +2,8 @@
 
 Rows of one day share its weather, so days are drawn, not rows (:mod:`ray_pipeline.model.metrics`). A judgement rests on
 few days, and percentiles of so few are too narrow: the bound is the expanded percentile of T. Hesterberg, "What
-Teachers Should Know About the Bootstrap" (The American Statistician 69, 2015), section 5.3.
+Teachers Should Know About the Bootstrap" (The American Statistician 69, 2015), section 5.3. Where that lies among the
+last few draws there is nothing to read it from; there Student's bound over days counts, if it is the wider one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 NAMES = ("the first version", "the second version")
 MIN_DAYS = 5
 """Fewer days say nothing about others."""
+_TAIL = 10
+"""Draws beyond a percentile, at least, for it to be read from them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,12 @@ def upper_bound(
     drawn = np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=resamples)
     means = (drawn @ sums) / (drawn @ rows)
     wide = stats.norm.cdf(math.sqrt(blocks / (blocks - 1)) * stats.t.ppf(level, blocks - 1))
-    return float(np.quantile(means, min(1.0, float(wide)), method="higher"))
+    read = float(np.quantile(means, min(1.0, float(wide)), method="higher"))
+    if (1 - wide) * resamples >= _TAIL:
+        return read
+    mean = float(sums.sum() / rows.sum())
+    error = math.sqrt(float(((sums - mean * rows) ** 2).sum()) * blocks / (blocks - 1)) / float(rows.sum())
+    return max(read, mean + float(stats.t.ppf(level, blocks - 1)) * error)
 
 
 def losses(labels: ArrayLike, probabilities: ArrayLike) -> NDArray[np.float64]:

@@ -47,7 +47,7 @@ FOLLOW_UPS = (
     ("predictions show REQUEST_ID", 0),
     (f"drift status --at {AT}", 3),  # no day of the answers is over after the days that the model was trained on
     ("drift explain departures distance_miles --window 2013-02-20", 0),
-    (f"retrain --dry-run --now {AT}", 0),
+    (f"retrain --dry-run --at {AT}", 0),
     ("held list", 0),
     ("quarantine list", 0),
     ("quarantine show weather --payload", 0),

@@ -149,7 +149,7 @@ def test_what_is_no_better_is_refused_and_a_training_that_dies_is_a_failure(
     steady: RetrainLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake = steady
-    code, text = ask(lake, "run", "--now", "2026-03-20T00:00:00Z")
+    code, text = ask(lake, "run", "--at", "2026-03-20T00:00:00Z")
     assert (code, loop_log(lake.config).entries) == (0, ())
     assert "sent_back/1 has no answer" in text
 

@@ -177,7 +177,7 @@ def shares_of(sizes: Sequence[int], share: int) -> list[list[int]]:
     """Deal numbers 0 … out to shares of about so many bytes, largest first, so that none comes late and large.
 
     >>> shares_of([10, 90, 20, 80], 100)
-    [[1], [3], [2, 0]]
+    [[1, 0], [3, 2]]
     """
     count = max(1, -(-sum(sizes) // share))
     count = min(len(sizes), max(count, 1))

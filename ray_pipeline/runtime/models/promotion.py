@@ -25,6 +25,7 @@ def promote(
     reason: str,
     evidence: Mapping[str, Any] | None = None,
     expected: int | None = None,
+    expected_move: int | None = None,
     registry: ModelRegistry | None = None,
     repo: Any = None,
     on_message: Say | None = None,
@@ -34,7 +35,8 @@ def promote(
     It is opened first as a replica opens it. One that cannot load (a file changed, types that are not listed, a view
     defined otherwise by now) is refused, and the champion stays. The present champion is not promoted again: what is
     returned is the move that made it champion, and ``on_message`` gets a sentence. ``AliasConflictError``: somebody
-    moved the champion meanwhile; or it is not the ``expected`` version, where one is given.
+    moved the champion meanwhile; or it is not the ``expected`` version, or not where the move with the number
+    ``expected_move`` brought it, where they are given.
     """
     reason = _sentence(reason)
     registry = registry or open_registry(config)
@@ -54,6 +56,7 @@ def promote(
         Alias.CHAMPION,
         number,
         expected=present,
+        expected_move=expected_move,
         who=who or _whoami(),
         reason=reason,
         kind=MoveKind.PROMOTE,
@@ -69,6 +72,7 @@ def rollback(
     reason: str,
     evidence: Mapping[str, Any] | None = None,
     expected: int | None = None,
+    expected_move: int | None = None,
     registry: ModelRegistry | None = None,
     repo: Any = None,
 ) -> AliasMove:
@@ -76,7 +80,7 @@ def rollback(
 
     Promotions are a stack: a second rollback goes one promotion further back, it does not undo the first. The version
     is opened as :func:`promote` opens it. ``AliasConflictError``: somebody moved the champion meanwhile; or it is not
-    the ``expected`` version, where one is given.
+    the ``expected`` version, or not where the move with the number ``expected_move`` brought it, where they are given.
     """
     reason = _sentence(reason)
     registry = registry or open_registry(config)
@@ -97,6 +101,7 @@ def rollback(
         Alias.CHAMPION,
         target,
         expected=present,
+        expected_move=expected_move,
         who=who or _whoami(),
         reason=reason,
         kind=MoveKind.ROLLBACK,

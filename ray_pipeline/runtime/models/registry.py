@@ -115,6 +115,9 @@ class ModelRegistry:
         if manifest.files and dict(manifest.files) != facts:
             raise ModelFileError(name, ", ".join(sorted(manifest.files)), "the manifest names other bytes than these")
         manifest = replace(manifest, number=0, files=facts)
+        # An alias is looked at as well: what was removed by hand must not lend its number to another version. And it is
+        # looked at first: a version that got one since the list would begin the numbering behind some never compared.
+        held = self.aliases(name).values()
         known = self.versions(name)
         for number in reversed(known):
             found = self.manifest(name, number)
@@ -122,8 +125,7 @@ class ModelRegistry:
                 return found, False
         for file, data in files.items():
             self._keep_file(manifest, file, data)
-        # An alias is looked at as well: what was removed by hand must not lend its number to another version.
-        number = max((*known, *self.aliases(name).values()), default=0)
+        number = max((*known, *held), default=0)
         while True:
             number += 1
             numbered = replace(manifest, number=number)
@@ -177,10 +179,12 @@ class ModelRegistry:
         reason: str,
         kind: str,
         evidence: Mapping[str, Any] | None = None,
+        expected_move: int | None = None,
     ) -> AliasMove:
         """Move an alias from the version ``expected`` to ``version`` (None: nobody), or raise ``AliasConflictError``.
 
-        Where it is there already nothing is written, and the move that brought it there is returned.
+        Where it is there already nothing is written, and the move that brought it there is returned. With
+        ``expected_move``, the alias must be where that move brought it: one that went away and came back is a conflict.
         """
         alias, kind = _one_of(Alias, alias), _one_of(MoveKind, kind)
         if version is not None:
@@ -193,6 +197,8 @@ class ModelRegistry:
                 raise AliasConflictError(name, alias, expected, present)
             if newest is not None and version == present:
                 return newest
+            if expected_move is not None and (newest is None or newest.number != expected_move):
+                raise AliasConflictError(name, alias, expected, present)
             number = len(log.moves) + 1
             at = timestamp_text(self._clock.now())
             move = AliasMove(number, alias, version, present, kind, who, at, reason, evidence, nonce)

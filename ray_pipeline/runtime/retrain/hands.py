@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ray_pipeline.clock import Clock
-from ray_pipeline.errors import DriftError, RetrainError, UsageError
+from ray_pipeline.errors import AliasConflictError, RayPipelineError, RetrainError
 from ray_pipeline.model.manifest import MODEL
 from ray_pipeline.retrain.observed import Observed
 from ray_pipeline.retrain.state import LoopState, Run, Watch
-from ray_pipeline.runtime.models.aliases import Alias, rollback_target
+from ray_pipeline.runtime.models.aliases import Alias, AliasMove, MoveKind, made_by, rollback_target
 from ray_pipeline.runtime.retrain.challenger import Asked, judge_challenger, train_challenger, training_evidence
 from ray_pipeline.runtime.retrain.observe import Observer
 from ray_pipeline.runtime.retrain.scoring import Scorer
@@ -21,6 +21,7 @@ from ray_pipeline.runtime.retrain.watching import look
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
     from ray_pipeline.connectors.feast.repo import FeatureRepo
+    from ray_pipeline.model.manifest import ModelManifest
     from ray_pipeline.runtime.models.registry import ModelRegistry
 
 
@@ -68,6 +69,7 @@ class PipelineHands:
         version = self.registry.manifest(self.asked.model, run.challenger or 0)
         if evidence["model_sha256"].get(version.shown) != version.files[MODEL].sha256:
             raise RetrainError(self.asked.model, f"the file of {version.shown} is not the one that was judged")
+        newest = self._newest(run.id, MoveKind.PROMOTE, run.champion)
         move = promote(
             self.config,
             self.asked.model,
@@ -76,11 +78,12 @@ class PipelineHands:
             reason=reason,
             evidence=evidence,
             expected=run.champion,
+            expected_move=newest.number,
             registry=self.registry,
             repo=self.repo,
             on_message=self.say,
         )
-        return {"move": move.number, "baselines": self._baselines()}
+        return {"move": move.number, "baselines": self._baselines(version)}
 
     def look(self, watch: Watch, at_us: int) -> Mapping[str, Any]:
         """Compare the version before with the promoted one."""
@@ -103,6 +106,9 @@ class PipelineHands:
             target = rollback_target(self.registry.history(model))
             if target != watch.before:
                 raise RetrainError(model, f"a rollback would go to version {target}, not to {watch.before}")
+            newest = made_by(self.registry.history(model), Alias.CHAMPION)
+            if newest is None or not _is_by(newest, watch.run, MoveKind.PROMOTE):  # somebody promoted it anew
+                raise AliasConflictError(model, Alias.CHAMPION, watch.version, newest.version if newest else None)
             rollback(
                 self.config,
                 model,
@@ -110,18 +116,35 @@ class PipelineHands:
                 reason=reason,
                 evidence=evidence,
                 expected=watch.version,
+                expected_move=newest.number,
                 registry=self.registry,
                 repo=self.repo,
             )
-        return {"baselines": self._baselines()}
+        return {"baselines": self._baselines(self.registry.manifest(model, watch.before))}
 
-    def _baselines(self) -> list[str]:
-        """Make the champion's baselines; a subject that can have none yet is no reason not to promote."""
+    def _newest(self, run: str, kind: MoveKind, before: int) -> AliasMove:
+        """Return the champion's newest move; ``AliasConflictError`` where the run's own move was undone since."""
+        moves = [one for one in self.registry.history(self.asked.model) if one.alias == Alias.CHAMPION]
+        if not moves or (any(_is_by(one, run, kind) for one in moves) and not _is_by(moves[-1], run, kind)):
+            raise AliasConflictError(self.asked.model, Alias.CHAMPION, before, moves[-1].version if moves else None)
+        return moves[-1]
+
+    def _baselines(self, champion: ModelManifest) -> list[str]:
+        """Make the champion's baselines, and say where they cannot be made: the champion has moved all the same.
+
+        An error that passes is let out: the next step finds the move, and makes them.
+        """
         from ray_pipeline.runtime.drift.baselines import follow_champion
 
+        watched = self.config.serve.model
+        if watched is not None and watched != champion.name:
+            self.say(f"the drift baselines stay what they are: they follow {watched}, which is served")
+            return []
         try:
-            followed = follow_champion(self.config, who=self.who, clock=self.clock)
-        except (DriftError, UsageError) as error:
+            followed = follow_champion(self.config, who=self.who, clock=self.clock, manifest=champion)
+        except RayPipelineError as error:
+            if error.retryable:
+                raise
             self.say(f"the drift baselines stay what they are: {error}")
             return []
         return [f"{one.subject}/{one.number}" for one in followed]
@@ -140,3 +163,7 @@ class PipelineHands:
     @cached_property
     def _scorer(self) -> Scorer:
         return Scorer(self.config, self.registry, self.repo, self.ray_address, self.say)
+
+
+def _is_by(move: AliasMove, run: str, kind: MoveKind) -> bool:
+    return move.kind == kind and (move.evidence or {}).get("run") == run

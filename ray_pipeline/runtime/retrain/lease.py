@@ -165,7 +165,8 @@ def held(leases: Leases, holder: str, seconds: float, say: Callable[[str], None]
                 current = leases.renew(current)
             except RayPipelineError as error:
                 say(f"the lease could not be renewed: {error}")
-                return
+                if not error.retryable:
+                    return  # somebody else has it
 
     keeper = threading.Thread(target=renew, name="retrain-lease", daemon=True)
     keeper.start()

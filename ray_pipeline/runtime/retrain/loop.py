@@ -156,6 +156,7 @@ class Loop:
         run = self._run()
         judged = next(one for one in reversed(self.ledger.known) if one.kind == Kind.JUDGED)
         evidence = {"run": run.id, "entry": judged.number, **judged.evidence}
+        self.check()  # who slept through the end of its lease does not move what others have decided on since
         try:
             more = self.hands.promote(run, f"run {run.id}: {decision.reason}", evidence)
         except AliasConflictError as error:
@@ -180,10 +181,12 @@ class Loop:
 
     def _roll_back(self, decision: Decision) -> None:
         watch = self._watch()
+        self.check()
         try:
             more = self.hands.roll_back(watch, decision.reason, {"run": watch.run, **decision.evidence})
-        except AliasConflictError:
-            return  # somebody moved the champion: what that means is decided again
+        except AliasConflictError as error:
+            self._write(Kind.KEPT, decision, code="champion moved", reason=str(error), challenger=watch.version)
+            return
         except RayPipelineError as error:
             self._out_of_hope(error)
             said = f"{self.model}/{watch.version} lost and stays: {error}"

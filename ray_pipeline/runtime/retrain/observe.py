@@ -189,12 +189,21 @@ class Observer:
         return Signal(Arming.DETECTOR, rows=found.watched, fired=found.fired, said=said, facts=facts)
 
     def _of_drift(self) -> Signal:
+        from ray_pipeline.runtime.drift.baselines import BaselineLog
         from ray_pipeline.runtime.drift.log import WindowLog
 
         log = WindowLog(self.registry.store, self.config.pipeline)
+        baselines = BaselineLog(self.registry.store, self.config.pipeline)
         fired, seen = {}, 0
         for subject in self.config.datasets:
-            records = [one for one in log.read(subject) if moment_us(f"{one.window.until}T00:00:00Z") <= self.now_us]
+            newest = baselines.newest(subject)
+            records = [
+                one
+                for one in log.read(subject)
+                if moment_us(f"{one.window.until}T00:00:00Z") <= self.now_us
+                and newest is not None
+                and one.baseline == newest.number  # what was against another champion's says nothing of this one
+            ]
             seen += len(records)
             if records and records[-1].alarm.fired:
                 fired[subject] = list(records[-1].alarm.columns)

@@ -55,7 +55,7 @@ def retrain_step(
     if not dry_run and moment > clock.now() + _AHEAD:
         why = "is in the future: the ledger never goes back, so nothing would be decided until then"
         raise UsageError(
-            f"the moment {moment.astimezone(UTC).isoformat()} {why}; leave --now out, or ask with --dry-run"
+            f"the moment {moment.astimezone(UTC).isoformat()} {why}; leave --at out, or ask with --dry-run"
         )
     now_us = moment_us(moment.astimezone(UTC).isoformat())
     store, name = open_lake(config), who or whoami()

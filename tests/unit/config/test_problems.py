@@ -53,6 +53,18 @@ CASES = {
         GOOD.replace("./lake", "s3://a:b@bucket"),
         "4: store: must not hold a credential: use store_options.key and store_options.secret",
     ),
+    "an alarm that can never be": (
+        GOOD + "drift: {windows: [3, 2]}\n",
+        "10: drift.windows: an alarm needs k of the last n windows, 1 <= k <= n: [3, 2] can never be",
+    ),
+    "armed and disarmed at once": (
+        GOOD + "retrain: {arm_loss: 0.02, disarm_loss: 0.05}\n",
+        "10: retrain: disarm_loss (0.05) is above arm_loss (0.02): what armed would be disarmed at once",
+    ),
+    "a promotion that is watched for ever": (
+        GOOD + "retrain: {watch_days: 1e7}\n",
+        "10: retrain.watch_days: must be at most 36500, got 10000000.0",
+    ),
     "no contract file": (
         GOOD.replace("contracts/arrivals", "contracts/arrival"),
         "9: datasets.arrivals.contract: there is no such file; a relative path counts from the configuration file, "

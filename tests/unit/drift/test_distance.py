@@ -78,3 +78,9 @@ def test_what_has_no_middle_has_no_shift(column: CategoryColumn | NumericColumn)
 def test_a_reference_without_spread_has_no_shift() -> None:
     column = NumericColumn("x", (1.0, 2.0), few=True)
     assert mean_shift(column, np.array([0, 0, 9, 0]), np.array([0, 0, 0, 9])) is None
+
+
+def test_no_shift_is_said_of_numbers_near_the_greatest_there_are() -> None:
+    column = NumericColumn("huge", tuple(np.linspace(1e307, 1.79e308, 12)), few=False)
+    before, after = np.array([0, *[10] * 13]), np.array([0, *[1] * 12, 90])
+    assert mean_shift(column, before, after) is None

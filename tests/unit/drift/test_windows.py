@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ray_pipeline.drift.verdict import Window
-from ray_pipeline.drift.windows import DAY_US, day_of, first_day_with_rows, watermark, windows_due
+from ray_pipeline.drift.windows import DAY_US, day_of, first_day_with_rows, watermark, window_from, windows_due
 
 HOUR = 3_600_000_000
 NOW = 20_000 * DAY_US
@@ -94,3 +94,8 @@ def _us(day: str) -> int:
     from datetime import date
 
     return (date.fromisoformat(day) - date(1970, 1, 1)).days * DAY_US
+
+
+def test_the_last_days_that_there_are_have_a_window() -> None:
+    assert window_from("9999-12-31", 7) == Window("9999-12-31", "9999-12-31")
+    assert windows_due("9999-12-31", 7, 0, 0) == []

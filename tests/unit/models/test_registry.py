@@ -107,6 +107,22 @@ def test_a_number_that_an_alias_names_is_not_given_again() -> None:
     assert registry(store).add(version("p9"), files("p9"))[0].number == 3
 
 
+@pytest.mark.parametrize("call", range(1, 10))
+def test_one_training_is_one_version_whenever_another_process_keeps_it_too(call: int) -> None:
+    store = MemoryStore()
+
+    def other() -> None:
+        found = registry(store)
+        found.add(version("p1"), files("p1"))
+        number = found.add(version("p2"), files("p2"))[0].number
+        promoted(found, number)
+
+    registry(FaultyStore(store, {call: other})).add(version("p1"), files("p1"))
+    found = registry(store)
+    kept = [found.manifest(NAME, number).predictions_sha256 for number in found.versions(NAME)]
+    assert kept.count("p1") == 1
+
+
 def test_a_manifest_that_names_other_files_is_refused() -> None:
     added, _ = registry().add(version(), files())
     with pytest.raises(ModelFileError, match="other bytes"):

@@ -72,3 +72,12 @@ def test_the_same_rows_give_the_same_bound_and_one_day_none() -> None:
     said = [judge(labels, worse, better, days, level=0.9, resamples=200, min_rows=1, seed=7) for _ in range(2)]
     assert said[0] == said[1]
     assert upper_bound(np.ones(10), np.zeros(10), 0.95, 100, 0) is None
+
+
+@pytest.mark.parametrize("level", [0.95, 0.975, 0.99, 0.999])
+@pytest.mark.parametrize("days", [5, 7, 13])
+def test_the_bound_keeps_its_confidence_with_few_days(level: float, days: int) -> None:
+    rng, repeats = np.random.default_rng(days), 3000
+    wins = sum(upper_bound(rng.normal(size=days), np.arange(days), level, 1000, 7) < 0 for _ in range(repeats))
+    least = 1.25 * (1 - level) * repeats
+    assert wins <= least + 3 * np.sqrt(least)

@@ -8,6 +8,7 @@ from ray_pipeline.errors import (
     AliasConflictError,
     FileCorruptError,
     ModelFileError,
+    RetrainError,
     StoreUnavailableError,
     TrainingError,
 )
@@ -28,6 +29,7 @@ from tests.unit.retrain.worlds import (
     check_promises,
     entries_of,
     kinds,
+    loop_of,
     policy,
     step,
 )
@@ -212,3 +214,45 @@ def test_entries_survive_the_way_into_the_store_and_back() -> None:
     assert all(LoopEntry.from_json(one.to_json()) == one for one in written)
     with pytest.raises(ValueError, match="no entry"):
         LoopEntry.from_json({**written[0].to_json(), "kind": "dreamt"})
+
+
+def test_a_step_that_slept_does_not_promote_again_what_lost_meanwhile() -> None:
+    world, store = World(win=lambda _run: True), MemoryStore()
+    slept = []
+
+    def sleep(point: str) -> None:
+        if point == "before promotion" and not slept:
+            slept.append(point)
+            step(world, store, at(0))  # another one goes on, promotes, and rolls back
+            world.look = WON
+            step(world, store, at(8))
+
+    late = loop_of(world, store, at(0), point=sleep)
+    late.go_on()
+    assert [one[1:] for one in world.moves] == [(1, 2), (2, 1)]
+    assert entries_of(store)[-1].kind == "rolled_back"
+    assert late.written[-1].kind == "judged"
+
+
+def test_a_step_without_its_lease_moves_nothing() -> None:
+    world, store = World(win=lambda _run: True), MemoryStore()
+    here = []
+
+    def check() -> None:
+        here.append(entries_of(store)[-1].kind if entries_of(store) else "")
+        if here[-1] == "judged":
+            raise RetrainError(MODEL, "this step lost its lease")
+
+    with pytest.raises(RetrainError, match="lost its lease"):
+        loop_of(world, store, at(0), check=check).go_on()
+    assert world.moves == []
+
+
+def test_a_version_that_a_person_promoted_anew_is_not_rolled_back() -> None:
+    world, store = World(win=lambda _run: True), MemoryStore()
+    step(world, store, at(0))
+    world.moves += [("by hand", 2, 1), ("by hand", 1, 2)]
+    world.look, world.signals = WON, (FINE,)
+    last = step(world, store, at(8))[-1]
+    assert (last.kind, last.code, world.champion) == ("kept", "champion moved", 2)
+    assert "was another one meanwhile" in last.reason

@@ -100,6 +100,9 @@ class WorldHands:
         assert evidence["judgement"]["win"] is True
         assert run.challenger is not None
         self.point("before promotion")
+        undone = any(one[0] == run.id for one in self.world.moves) and self.world.moves[-1][0] != run.id
+        if undone or (run.id, run.challenger, run.champion) in self.world.moves:  # as the registry's history tells
+            raise AliasConflictError(MODEL, "champion", run.champion, self.world.champion)
         self._move(run.id, run.champion, run.challenger)
         self.point("after promotion")
         return {"move": len(self.world.moves)}
@@ -111,6 +114,8 @@ class WorldHands:
     def roll_back(self, watch: Watch, reason: str, evidence: Mapping[str, Any]) -> Mapping[str, Any]:
         self._fail("roll back")
         self.point("before rollback")
+        if self.world.champion != watch.before and self.world.moves[-1][0] != watch.run:
+            raise AliasConflictError(MODEL, "champion", watch.version, self.world.champion)
         self._move(watch.run, watch.version, watch.before)
         self.point("after rollback")
         return {}
