@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # A warm start of every Ray process: the environment may forbid compiled bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # readline, which the main process imports, tells the workers that their terminal has 80 columns.
 os.environ.pop("COLUMNS", None)
+
+# How long a drawn example takes says nothing of what a test promises: machines are noisy, and a first call is cold.
+settings.register_profile("any machine", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 pytest_plugins = [
     "tests.servers.fixtures_kafka",

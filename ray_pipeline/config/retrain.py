@@ -48,7 +48,7 @@ class RetrainConfig(BaseModel):
     """Trainings in any seven days."""
     min_new_labels: int = Field(default=5000, ge=0)
     """Labels that came since the champion was trained, at least."""
-    judge_days: float = Field(default=14.0, gt=0, le=MOST_DAYS)
+    judge_days: float = Field(default=14.0, ge=4, le=MOST_DAYS)  # five calendar days are needed to judge by
     """The last days w before T, on which both are judged; the challenger has not seen their labels."""
     history_days: float = Field(default=365.0, gt=0, le=MOST_DAYS)
     """How far back a challenger's training set reaches, at most."""

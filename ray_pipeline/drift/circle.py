@@ -71,10 +71,10 @@ class Circle:
         filled = np.where(there, values, 0.0)
         filled -= filled.mean()  # the differences of sums below lose fewer digits
         filled *= there
-        with np.errstate(divide="ignore", invalid="ignore"):
-            number = self._apart(there.astype(np.float64))
-            mean = self._apart(filled) / number
-            spread = np.sqrt(np.maximum(0.0, self._apart(filled**2) / number - mean**2))
+        number = self._apart(there.astype(np.float64))
+        number[number == 0] = np.nan  # a sum of none is but rounding, and rounding divided by nothing is no NaN
+        mean = self._apart(filled) / number
+        spread = np.sqrt(np.maximum(0.0, self._apart(filled**2) / number - mean**2))
         offset = np.where(there, values, 0.0).mean()
         return mean + offset, spread
 

@@ -148,6 +148,22 @@ def test_rows_that_come_after_their_window_was_closed_are_late_and_change_nothin
     assert watch(lake.config, now=NOW).closed[0].late_rows == 160
 
 
+def test_rows_of_days_before_the_first_window_are_late_too(lake: DriftLake) -> None:
+    lake.clock.advance(7200)
+    early = with_policy(lake.config, min_blocks=4)
+    made = dataset_baseline(early, DATASET, iso(0), iso(END + 3), who="tests", reason="to a day that is to come")
+    assert any(f"no row landed of {iso(END + 1)} up to {iso(END + 3)}" in one for one in made.notices)
+    lake.read_days(day(END + 4), 2 * WIDE)  # nothing of the day between
+    now = lake.clock.now()
+    found = watch(early, now=now).subject(DATASET)
+    assert (found.series[0].window.first, found.late_rows) == (iso(END + 4), 0)
+    lake.read_days(day(END + 3), 1)
+    rows = 160 // WIDE
+    assert watch(early, now=now).subject(DATASET).late == {0: rows}
+    lake.read_days(day(END + 4 + 2 * WIDE), 2 * WIDE)
+    assert watch(early, now=lake.clock.now()).closed[0].late_rows == rows
+
+
 def test_a_new_baseline_begins_a_series_of_its_own(lake: DriftLake) -> None:
     watch(lake.config, now=NOW)
     before = [one.to_json() for one in records(lake)]

@@ -75,6 +75,11 @@ def dataset_baseline(
         )
     without = tuple(config.drift.without.get(dataset, ()))
     baseline, notices = _of_rows(snapshot, files, contract, without)
+    if (end := _day_after(days[-1])) < until_day:
+        notices = (
+            *notices,
+            f"no row landed of {end} up to {until_day}; of what lands of them later, no window has any",
+        )
     if not baseline.columns:
         raise BaselineError(dataset, "its contract has no number, category or flag that could be watched")
     return BaselineLog(store, config.pipeline, clock=clock).add(

@@ -2,7 +2,9 @@
 
 Errors are log losses of single answers, as in the metrics, against those of the rows that the version was not fitted
 to. They go to the detector in the order in which labels were published, and a label once its day of publication is over
-in every partition of the outcomes: so that nothing is ever put in between what was read already.
+in every partition of the outcomes: labels of live answers are only ever added at the end. Nothing is kept between two
+looks, so what changes the past is seen where it belongs: an answer that landed after its label's day is put in there, a
+label that was corrected moves to the day of its correction, and the alarms are those of the whole order as it is now.
 """
 
 from __future__ import annotations

@@ -7,16 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ray_pipeline.drift.verdict import Window
 from ray_pipeline.lake.history import read_commits
 from ray_pipeline.lake.keys import parse_file_key
 from ray_pipeline.lake.topics import find_logs
 
 if TYPE_CHECKING:
     from ray_pipeline.config import PipelineConfig
-    from ray_pipeline.drift.verdict import Window
     from ray_pipeline.lake.entries import DataFile
     from ray_pipeline.lake.ports import ObjectStore
+    from ray_pipeline.runtime.drift.baselines import WatchedBaseline
     from ray_pipeline.runtime.drift.log import WindowRecord
+
+BEFORE = 0
+"""No window's number: of days before the first one. They had no rows when it began, so no window has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +47,18 @@ def late_rows(
     subject: str,
     records: Sequence[WindowRecord],
     through: Mapping[str, int] | None = None,
+    *,
+    since: WatchedBaseline | None = None,
 ) -> dict[int, int]:
     """Return how many rows landed for each closed window after it was closed, where there are any.
 
-    With ``through`` (log → last entry) only what had landed by then.
+    With ``through`` (log → last entry) only what had landed by then. With ``since``, the baseline that is watched, also
+    the rows of days before the first window that was compared with it, under ``BEFORE``: no window will have them.
     """
     if not records:
         return {}
     found: Counter[int] = Counter()
+    before = None if since is None else _before(records, since)
     for log in find_logs(store, config.pipeline, config.dataset(subject).topic):
         name = str(log)
         if through is not None and name not in through:
@@ -62,7 +70,18 @@ def late_rows(
                 record = next((one for one in records if _is_of(file, one.window)), None)
                 if record is not None and n > record.through.get(name, -1):
                     found[record.number] += file.rows
+                elif record is None and before is not None and _is_of(file, before):
+                    found[BEFORE] += file.rows
     return dict(sorted(found.items()))
+
+
+def _before(records: Sequence[WindowRecord], watched: WatchedBaseline) -> Window | None:
+    """Return the days between a baseline's own and the first window of its series, of which no row had landed then."""
+    first = next((place for place, one in enumerate(records) if one.baseline == watched.number), None)
+    if first is None:
+        return None
+    begin = max(watched.until_day, records[first - 1].window.until if first else "")
+    return Window(begin, records[first].window.first) if begin < records[first].window.first else None
 
 
 def window_files(store: ObjectStore, config: PipelineConfig, record: WindowRecord) -> Iterator[WindowFile]:

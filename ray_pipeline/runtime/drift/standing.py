@@ -30,7 +30,7 @@ class SubjectWatch:
     open: Window | None = None
     """The window that is not over yet."""
     late: Mapping[int, int] | None = None
-    """Number of a closed window → rows that landed for it later, where there are any."""
+    """Number of a closed window → rows that landed for it later, where there are any; 0: for days before the first."""
     reason: str = ""
     """Why nothing can be said."""
     notices: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class SubjectWatch:
 
     @property
     def late_rows(self) -> int:
-        """Rows that landed after their window was closed."""
+        """Rows that landed after their window was closed, or of days before the first one, which no window has."""
         return sum((self.late or {}).values())
 
     @property

@@ -117,7 +117,7 @@ class Looker:
             watched,
             records,
             watermark_us=mark,
-            late=late_rows(self.store, self.config, subject, records),
+            late=late_rows(self.store, self.config, subject, records, since=watched),
             reason="nothing of it has landed yet" if mark is None else "",
             notices=self._notices(watched),
         )
@@ -183,7 +183,7 @@ class Looker:
             alarm=AlarmState.of(alarm([*series, verdict], self.config.drift)),
             through=dict(through),
             watermark_us=standing.watermark_us,
-            late_rows=sum(late_rows(self.store, self.config, subject, records, through).values()),
+            late_rows=sum(late_rows(self.store, self.config, subject, records, through, since=watched).values()),
             closed_at=timestamp_text(self._clock.now()),
         )
 

@@ -48,7 +48,9 @@ def seen(state: LoopState | None = None, **changes: Any) -> Observed:
         ("the gate is red", seen(ARMED, red=("arrivals was never gated",)), Action.HOLD, "gate red"),
         ("few labels", seen(ARMED, new_labels=4999), Action.HOLD, "labels"),
         ("labels that nobody can count", seen(ARMED, new_labels=None), Action.HOLD, "labels"),
-        ("no history", seen(ARMED, first_us=START - 20 * DAY), Action.HOLD, "history"),
+        ("no history", seen(ARMED, first_us=START - 21 * DAY), Action.HOLD, "history"),
+        ("a moment of history", seen(ARMED, first_us=START - 21 * DAY - 1), Action.TRIGGER, "armed"),
+        ("labels to the last one", seen(ARMED, new_labels=5000), Action.TRIGGER, "armed"),
         ("in the cooldown", seen(replace(ARMED, starts=(at(-13),))), Action.HOLD, "cooldown"),
         ("after the cooldown", seen(replace(ARMED, starts=(at(-14),))), Action.TRIGGER, "armed"),
         ("said already", seen(replace(ARMED, waiting=(ID, "labels")), new_labels=1), Action.WAIT, "labels"),
@@ -144,7 +146,9 @@ def test_a_look_without_rows_is_tried_again_and_given_up() -> None:
     few = replace(WATCH, looked_us=at(14), last=FEW)
     assert watched(few, 14.5)[0] is Action.WAIT
     assert watched(few, 15)[0] is Action.LOOK
-    assert watched(replace(few, looked_us=at(28)), 28.5) == (Action.KEEP, "too few rows")
+    last = replace(few, looked_us=at(27.5))
+    assert watched(last, 28 - 1e-6)[0] is Action.WAIT
+    assert watched(last, 28) == (Action.KEEP, "too few rows")
 
 
 def test_a_month_after_the_promotion_it_is_still_looked_at_first() -> None:

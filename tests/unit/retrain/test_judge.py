@@ -81,3 +81,23 @@ def test_the_bound_keeps_its_confidence_with_few_days(level: float, days: int) -
     wins = sum(upper_bound(rng.normal(size=days), np.arange(days), level, 1000, 7) < 0 for _ in range(repeats))
     least = 1.25 * (1 - level) * repeats
     assert wins <= least + 3 * np.sqrt(least)
+
+
+def test_rows_count_alike_whatever_their_day() -> None:
+    """A great day on which the second one is worse outweighs five small ones on which it is better."""
+    days = np.repeat(np.arange(6), [900, 20, 20, 20, 20, 20])
+    labels = np.ones(len(days), bool)
+    first = np.full(len(days), 0.6)
+    second = np.where(days == 0, 0.55, 0.7)
+    found = judge(labels, first, second, days, level=0.95, resamples=2000, min_rows=1000)
+    assert found.enough
+    assert not found.win
+    assert found.bound is not None
+    assert found.bound >= found.difference["log_loss"]["value"] > 0
+
+
+def test_as_many_rows_as_are_asked_for_are_enough() -> None:
+    labels, worse, better, days = rows(1)
+    asked = len(labels)
+    assert judge(labels, worse, better, days, level=0.95, resamples=200, min_rows=asked).win
+    assert not judge(labels, worse, better, days, level=0.95, resamples=200, min_rows=asked + 1).win
