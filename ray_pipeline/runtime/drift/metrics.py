@@ -24,7 +24,7 @@ NAMES = {
     "pipeline_drift_window_rows": "Rows of the last closed window",
     "pipeline_drift_window_moved": "1 where the last closed window moved, 0 where not; absent: it cannot be told",
     "pipeline_drift_watermark_seconds": "How far event time is everywhere, in seconds since 1970",
-    "pipeline_drift_late_rows": "Rows that landed after their window was closed",
+    "pipeline_drift_late_rows": "Rows that landed after their window was closed, or the first one was begun",
     "pipeline_drift_effect": "Distance of a column from its baseline, 0 to 1, in the last closed window",
     "pipeline_drift_p": "How rare so great a distance is, for all columns together",
     "pipeline_drift_missing": "Share of a column without a value in the last closed window",

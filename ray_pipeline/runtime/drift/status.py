@@ -127,7 +127,8 @@ def _lines(one: SubjectWatch) -> Iterator[str]:
     mark = NOTHING if one.watermark_us is None else moment(one.watermark_us)
     yield f"  open       {one.open or NOTHING}; event time is at {mark} everywhere"
     if one.late_rows:
-        yield f"  late       {count(one.late_rows, 'row')} landed after their window was closed"
+        late = count(one.late_rows, "row")
+        yield f"  late       {late} landed after their window was closed, or the first one was begun"
     if one.reason:
         yield f"  unknown    {one.reason}"
     yield from (f"  notice     {notice}" for notice in one.notices)

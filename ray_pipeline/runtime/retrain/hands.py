@@ -69,7 +69,7 @@ class PipelineHands:
         version = self.registry.manifest(self.asked.model, run.challenger or 0)
         if evidence["model_sha256"].get(version.shown) != version.files[MODEL].sha256:
             raise RetrainError(self.asked.model, f"the file of {version.shown} is not the one that was judged")
-        newest = self._newest(run.id, MoveKind.PROMOTE, run.champion)
+        newest = self._newest(run)
         move = promote(
             self.config,
             self.asked.model,
@@ -107,7 +107,7 @@ class PipelineHands:
             if target != watch.before:
                 raise RetrainError(model, f"a rollback would go to version {target}, not to {watch.before}")
             newest = made_by(self.registry.history(model), Alias.CHAMPION)
-            if newest is None or not _is_by(newest, watch.run, MoveKind.PROMOTE):  # somebody promoted it anew
+            if newest is None or not _promoted_by(newest, watch.run):  # somebody promoted it anew
                 raise AliasConflictError(model, Alias.CHAMPION, watch.version, newest.version if newest else None)
             rollback(
                 self.config,
@@ -122,11 +122,12 @@ class PipelineHands:
             )
         return {"baselines": self._baselines(self.registry.manifest(model, watch.before))}
 
-    def _newest(self, run: str, kind: MoveKind, before: int) -> AliasMove:
-        """Return the champion's newest move; ``AliasConflictError`` where the run's own move was undone since."""
+    def _newest(self, run: Run) -> AliasMove:
+        """Return the champion's newest move; ``AliasConflictError`` where the run's own promotion was undone since."""
         moves = [one for one in self.registry.history(self.asked.model) if one.alias == Alias.CHAMPION]
-        if not moves or (any(_is_by(one, run, kind) for one in moves) and not _is_by(moves[-1], run, kind)):
-            raise AliasConflictError(self.asked.model, Alias.CHAMPION, before, moves[-1].version if moves else None)
+        if not moves or (any(_promoted_by(one, run.id) for one in moves) and not _promoted_by(moves[-1], run.id)):
+            found = moves[-1].version if moves else None
+            raise AliasConflictError(self.asked.model, Alias.CHAMPION, run.champion, found)
         return moves[-1]
 
     def _baselines(self, champion: ModelManifest) -> list[str]:
@@ -165,5 +166,5 @@ class PipelineHands:
         return Scorer(self.config, self.registry, self.repo, self.ray_address, self.say)
 
 
-def _is_by(move: AliasMove, run: str, kind: MoveKind) -> bool:
-    return move.kind == kind and (move.evidence or {}).get("run") == run
+def _promoted_by(move: AliasMove, run: str) -> bool:
+    return move.kind == MoveKind.PROMOTE and (move.evidence or {}).get("run") == run

@@ -196,12 +196,12 @@ class Observer:
         baselines = BaselineLog(self.registry.store, self.config.pipeline)
         fired, seen = {}, 0
         for subject in self.config.datasets:
-            newest = baselines.newest(subject)
+            if (newest := baselines.newest(subject)) is None:
+                continue
             records = [
                 one
                 for one in log.read(subject)
                 if moment_us(f"{one.window.until}T00:00:00Z") <= self.now_us
-                and newest is not None
                 and one.baseline == newest.number  # what was against another champion's says nothing of this one
             ]
             seen += len(records)
